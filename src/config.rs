@@ -1,0 +1,83 @@
+//! Every limit and default in one place.
+
+use std::{fmt::Debug, ops::RangeInclusive, time::Duration};
+
+use crate::{error::OpenError, storage::Durability};
+
+/// The options of a database: what it waits for, how much memory it takes, how its files are cut.
+///
+/// The defaults suit an application on a workstation or a small server.
+///
+/// ```
+/// use tropism::{Config, Durability};
+///
+/// let config = Config { durability: Durability::Relaxed, ..Config::default() };
+/// assert_eq!(config.overlay_limit_bytes, 64 << 20);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// When [`Db::write`](crate::Db::write) returns, unless a call says otherwise. On a relaxed database readers and
+    /// subscribers see each commit at once; on a durable one they see only what is durable, or what a relaxed call has
+    /// shown. Default: durable.
+    pub durability: Durability,
+    /// The longest that a relaxed commit stays undurable. Default 50 ms; 1 ms to 1 hour.
+    pub flush_interval: Duration,
+    /// How much memory committed changes may take before they are in the base. Past it writers wait for the
+    /// checkpoint. A single transaction may not be larger either. Default 64 MiB; 1 MiB to 64 GiB.
+    pub overlay_limit_bytes: usize,
+    /// A checkpoint begins when this much is waiting for it. Smaller ones make for a shorter log to replay and more
+    /// writing. Default 16 MiB; 64 KiB to `overlay_limit_bytes`.
+    pub checkpoint_bytes: usize,
+    /// The size of a log segment, which is allocated whole. Default 4 MiB; 64 KiB to 1 GiB.
+    pub log_segment_bytes: u64,
+    /// The page cache of the base. Default 64 MiB; 1 MiB to 1 TiB.
+    pub base_cache_bytes: usize,
+    /// How many changes of recent commits are remembered while a live query is evaluated. If more happen meanwhile,
+    /// it is evaluated once more than it had to be. Default 65,536; 1 to 16,777,216.
+    pub recent_changes: usize,
+    /// An evaluation of a live query that takes this long is reported as a `tracing` warning with what it read.
+    /// Default 100 ms; no bounds.
+    pub slow_query: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            durability: Durability::Durable,
+            flush_interval: Duration::from_millis(50),
+            overlay_limit_bytes: 64 << 20,
+            checkpoint_bytes: 16 << 20,
+            log_segment_bytes: 4 << 20,
+            base_cache_bytes: 64 << 20,
+            recent_changes: 65_536,
+            slow_query: Duration::from_millis(100),
+        }
+    }
+}
+
+impl Config {
+    /// Refuses what lies outside the bounds.
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        const MINUTES: u64 = 60;
+        let interval = Duration::from_millis(1)..=Duration::from_secs(60 * MINUTES);
+        within("flush_interval", &self.flush_interval, &interval, "1 ms to 1 hour")?;
+        within("overlay_limit_bytes", &self.overlay_limit_bytes, &(1 << 20..=64 << 30), "1 MiB to 64 GiB")?;
+        let checkpoint = 64 << 10..=self.overlay_limit_bytes;
+        within("checkpoint_bytes", &self.checkpoint_bytes, &checkpoint, "64 KiB to `overlay_limit_bytes`")?;
+        within("log_segment_bytes", &self.log_segment_bytes, &(64 << 10..=1 << 30), "64 KiB to 1 GiB")?;
+        within("base_cache_bytes", &self.base_cache_bytes, &(1 << 20..=1 << 40), "1 MiB to 1 TiB")?;
+        within("recent_changes", &self.recent_changes, &(1..=1 << 24), "1 to 16,777,216")
+    }
+}
+
+fn within<V: PartialOrd + Debug>(
+    option: &'static str,
+    given: &V,
+    range: &RangeInclusive<V>,
+    bounds: &'static str,
+) -> Result<(), OpenError> {
+    if range.contains(given) {
+        return Ok(());
+    }
+    Err(OpenError::Config { option, given: format!("{given:?}"), bounds })
+}

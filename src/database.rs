@@ -1,0 +1,266 @@
+//! [`Db`] and its [`Builder`]: wires the floors, holds no logic.
+
+use std::{panic::Location, path::Path, sync::Arc};
+
+use crate::{
+    config::Config,
+    disk::{Disk, MemoryDisk, RealDisk},
+    error::{Error, OpenError},
+    reactive::{Reactor, ReactorCore, Registry, Subscription},
+    schema::{TableOps, Tables},
+    storage::{Background, Durability, Store, StoreOptions},
+    time::{Clock, SystemClock},
+    transaction::{BuildProgress, Pipeline, ReadTx, Reentrancy, WriteTx, bring_up_to_date},
+};
+
+/// An open database. Cheap to clone; every clone is the same database, for any thread.
+///
+/// When the last clone is dropped, what was committed is made durable and the files are released.
+/// [`close`](Self::close) does the same and more, and reports errors.
+#[derive(Clone)]
+pub struct Db(Arc<Inner>);
+
+struct Inner {
+    durability: Durability,
+    pipeline: Arc<Pipeline>,
+    reactor: Arc<ReactorCore>,
+}
+
+impl Db {
+    /// Starts to describe a database: its tables, its options, and at last where it is.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Runs a closure on a snapshot of what is visible: what is durable, on a relaxed database what is committed.
+    ///
+    /// Any number of reads run beside each other and beside a writer; none waits. Starting one costs well under a
+    /// microsecond.
+    ///
+    /// # Errors
+    ///
+    /// What the closure answers.
+    pub fn read<R, E: From<Error>>(&self, body: impl FnOnce(&ReadTx) -> Result<R, E>) -> Result<R, E> {
+        self.0.pipeline.read(body)
+    }
+
+    /// Runs a closure as a transaction: all of it happens, at once, or nothing.
+    ///
+    /// One at a time: the closure runs once, on the caller's thread, sees everything committed before it, and sees its
+    /// own changes. When this returns `Ok`, the change is durable and visible (on a relaxed database: visible). On
+    /// `Err`, and when the closure panics, nothing has happened.
+    ///
+    /// Keep it short, for other writers wait meanwhile, and do not wait in it for another thread that writes: that
+    /// would wait for ever. A `write` in a `write` on the same thread is an error.
+    ///
+    /// # Errors
+    ///
+    /// What the closure answers; `NestedWrite`; `Poisoned` and `OutcomeUnknown` after a storage failure; `DiskFull`;
+    /// `Closed`.
+    pub fn write<R, E: From<Error>>(&self, body: impl FnOnce(&mut WriteTx) -> Result<R, E>) -> Result<R, E> {
+        self.write_with(self.0.durability, body)
+    }
+
+    /// Like [`write`](Self::write), with its own durability. On a durable database, a relaxed call shows readers its
+    /// own commit and those before it at once, though they may not be durable yet.
+    pub fn write_with<R, E: From<Error>>(
+        &self,
+        durability: Durability,
+        body: impl FnOnce(&mut WriteTx) -> Result<R, E>,
+    ) -> Result<R, E> {
+        self.0.pipeline.write(durability, body)
+    }
+
+    /// Subscribes to a query: any closure that reads. What it read is what it depends on, to the key range; a commit
+    /// that changes any of that has it run again, and a result that differs is delivered.
+    ///
+    /// The closure runs once before this returns, on the caller's thread, and then on the reactor's; it should be quick
+    /// and must not write. A closure that holds a clone of this `Db` keeps the database open until it is unsubscribed.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`. The query's own errors are delivered, not returned.
+    #[track_caller]
+    pub fn watch<T, E, F>(&self, query: F) -> Result<Subscription<T, E>, Error>
+    where
+        F: Fn(&ReadTx) -> Result<T, E> + Send + Sync + 'static,
+        T: PartialEq + Send + Sync + 'static,
+        E: From<Error> + Send + Sync + 'static,
+    {
+        Ok(Subscription::watch(&self.0.reactor, query, Location::caller())?)
+    }
+
+    /// Makes every commit durable that was made before the call.
+    ///
+    /// # Errors
+    ///
+    /// `OutcomeUnknown` when the log could not be written.
+    pub fn flush(&self) -> Result<(), Error> {
+        Ok(self.0.pipeline.store().flush()?)
+    }
+
+    /// Moves every commit into the base and drops the log before it. Happens by itself; by hand it shortens the next
+    /// open after a crash. Writers go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// A storage failure, after which the database takes no more writes; nothing is lost.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        Ok(self.0.pipeline.store().run_checkpoint()?)
+    }
+
+    /// Ends the database for every clone: waits for the running transaction, makes everything durable, moves it into
+    /// the base, ends every subscription and releases the files. What is called on a clone afterwards answers
+    /// `Closed`, and so does a read that is still running, once it needs the files.
+    ///
+    /// # Errors
+    ///
+    /// A storage failure; what was durable stays so. `WaitInWrite` inside a transaction.
+    pub fn close(self) -> Result<(), Error> {
+        Reentrancy::check_may_wait(self.0.pipeline.identity(), "Db::close")?;
+        self.0.reactor.close();
+        Ok(self.0.pipeline.store().close(true)?)
+    }
+
+    /// The reactor of a database that is driven by hand, or `None`: see [`Builder::driven_by_hand`].
+    pub fn reactor(&self) -> Option<Reactor> {
+        self.0.reactor.is_driven_by_hand().then(|| Reactor::new(Arc::clone(&self.0.reactor)))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.reactor.close();
+        if let Err(error) = self.pipeline.store().close(false) {
+            tracing::error!(target: "tropism", %error, "the database was dropped and could not be made durable");
+        }
+    }
+}
+
+/// Describes a database that is about to be opened.
+pub struct Builder {
+    tables: Vec<TableOps>,
+    dropped: Vec<String>,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    on_progress: Box<dyn FnMut(BuildProgress)>,
+    background: Background,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            tables: Vec::new(),
+            dropped: Vec::new(),
+            config: Config::default(),
+            clock: Arc::new(SystemClock),
+            on_progress: Box::new(|_| {}),
+            background: Background::Threads,
+        }
+    }
+}
+
+impl Builder {
+    /// Adds tables: a tuple of types from `schema!`. May be called several times.
+    pub fn tables<T: Tables>(mut self) -> Self {
+        self.tables.extend(T::tables());
+        self
+    }
+
+    /// Gives up a stored table that is no longer declared: its rows and indexes are removed when the database opens.
+    pub fn drop_table(mut self, name: impl Into<String>) -> Self {
+        self.dropped.push(name.into());
+        self
+    }
+
+    /// Sets the options.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets where creation times come from.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Is told, while the database opens, how far the building of an index or the rewriting of a table has come.
+    pub fn on_progress(mut self, progress: impl FnMut(BuildProgress) + 'static) -> Self {
+        self.on_progress = Box::new(progress);
+        self
+    }
+
+    /// Starts no threads: live queries are evaluated by [`Reactor`]'s methods, checkpoints run inside the write that
+    /// makes one due, and relaxed commits become durable with [`Db::flush`], a durable write, or at the end. For tests
+    /// in which every run is the same.
+    pub fn driven_by_hand(mut self) -> Self {
+        self.background = Background::Manual;
+        self
+    }
+
+    /// Opens the database in the directory `path`, or makes one there.
+    ///
+    /// Costs milliseconds after a clean close, after a crash the length of the log, at most a few checkpoints' worth;
+    /// and the building of indexes that are new.
+    ///
+    /// # Errors
+    ///
+    /// The path is something else, is in use, cannot be read or written; a file is damaged or of a newer format; the
+    /// declared tables do not fit the stored ones. Nothing is changed then.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Db, OpenError> {
+        self.config.check()?;
+        let path = path.as_ref();
+        let disk = RealDisk::open_or_create(path).map_err(|error| cannot_open(path, error))?;
+        self.open_on(disk)
+    }
+
+    /// Makes a database in memory, which lasts as long as its handles.
+    ///
+    /// # Errors
+    ///
+    /// The declared tables contradict each other, or an option is out of bounds.
+    pub fn in_memory(self) -> Result<Db, OpenError> {
+        self.open_on(MemoryDisk::default())
+    }
+
+    /// Opens the database on a disk of the host's own.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn open_on(mut self, disk: impl Disk) -> Result<Db, OpenError> {
+        self.config.check()?;
+        let options = StoreOptions {
+            durability: self.config.durability,
+            flush_interval: self.config.flush_interval,
+            overlay_limit_bytes: self.config.overlay_limit_bytes,
+            checkpoint_bytes: self.config.checkpoint_bytes,
+            segment_bytes: self.config.log_segment_bytes,
+            base_cache_bytes: self.config.base_cache_bytes,
+            background: self.background,
+        };
+        let registry = Arc::new(Registry::new(self.config.recent_changes));
+        let observer = Arc::clone(&registry);
+        let store = Store::open(Arc::new(disk), options, self.clock, observer)?;
+        let tables =
+            bring_up_to_date(&store, self.tables, &self.dropped, &mut *self.on_progress).inspect_err(|_| {
+                // The refusal is what matters; closing early has nothing to lose.
+                drop(store.close(false));
+            })?;
+        let pipeline = Arc::new(Pipeline::new(store, tables));
+        let is_driven_by_hand = self.background == Background::Manual;
+        let reactor = ReactorCore::new(registry, Arc::clone(&pipeline), self.config.slow_query, is_driven_by_hand)?;
+        Ok(Db(Arc::new(Inner { durability: self.config.durability, pipeline, reactor })))
+    }
+}
+
+fn cannot_open(path: &Path, error: std::io::Error) -> OpenError {
+    let path = path.display().to_string();
+    match error.kind() {
+        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+            OpenError::NotADatabase { path, reason: "it is a file, and a database is a directory".to_owned() }
+        }
+        _ => crate::error::StorageError::io("open", &path, error).into(),
+    }
+}

@@ -1,0 +1,201 @@
+//! [`KeyPart`]: values as bytes that sort as the values do.
+//!
+//! Every form is self-delimiting: none is a prefix of another of the same type. So parts can be put one behind the
+//! other, and the whole sorts as a tuple does. `docs/format.md` lists the forms.
+
+use super::KeyWriter;
+use crate::time::Timestamp;
+
+/// A value that can be a part of an index key.
+///
+/// Guarantee: for values of one type, the bytes compare as the values do. Floats compare in total order: −NaN, −∞, …,
+/// −0, +0, …, +∞, NaN.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a part of an index key",
+    note = "keys are integers, bool, floats, char, String, Vec<u8>, Option, Id, Timestamp, enums of `schema!`, and tuples"
+)]
+pub trait KeyPart {
+    /// Appends the order-preserving form.
+    fn encode_key(&self, key: &mut KeyWriter);
+}
+
+macro_rules! unsigned {
+    ($($number:ty)*) => { $(
+        impl KeyPart for $number {
+            fn encode_key(&self, key: &mut KeyWriter) {
+                key.push(&self.to_be_bytes());
+            }
+        }
+    )* };
+}
+
+macro_rules! signed {
+    ($($number:ty)*) => { $(
+        impl KeyPart for $number {
+            fn encode_key(&self, key: &mut KeyWriter) {
+                // With the sign flipped, negative numbers sort before the others.
+                key.push(&(*self ^ <$number>::MIN).to_be_bytes());
+            }
+        }
+    )* };
+}
+
+macro_rules! float {
+    ($($number:ty, $bits:ty);*) => { $(
+        impl KeyPart for $number {
+            fn encode_key(&self, key: &mut KeyWriter) {
+                const SIGN: $bits = 1 << (<$bits>::BITS - 1);
+                let bits = self.to_bits();
+                // Larger magnitudes of negative numbers are smaller values, so all their bits are flipped.
+                key.part(&if bits & SIGN == 0 { bits | SIGN } else { !bits });
+            }
+        }
+    )* };
+}
+
+macro_rules! tuple {
+    ($(($($part:ident)+))*) => { $(
+        impl<$($part: KeyPart),+> KeyPart for ($($part,)+) {
+            fn encode_key(&self, key: &mut KeyWriter) {
+                #[allow(non_snake_case)]
+                let ($($part,)+) = self;
+                $(key.part($part);)+
+            }
+        }
+    )* };
+}
+
+unsigned!(u8 u16 u32 u64 u128);
+signed!(i8 i16 i32 i64 i128);
+float!(f32, u32; f64, u64);
+tuple!((A)(A B)(A B C)(A B C D)(A B C D E)(A B C D E F));
+
+impl KeyPart for bool {
+    fn encode_key(&self, key: &mut KeyWriter) {
+        key.push(&[u8::from(*self)]);
+    }
+}
+
+impl KeyPart for char {
+    fn encode_key(&self, key: &mut KeyWriter) {
+        key.part(&u32::from(*self));
+    }
+}
+
+impl KeyPart for [u8] {
+    fn encode_key(&self, key: &mut KeyWriter) {
+        let mut rest = self;
+        while let Some(zero) = rest.iter().position(|byte| *byte == 0) {
+            key.push(&rest[..=zero]);
+            key.push(&[0xff]);
+            rest = &rest[zero + 1..];
+        }
+        key.push(rest);
+        key.push(&[0, 0]);
+    }
+}
+
+impl KeyPart for Vec<u8> {
+    fn encode_key(&self, key: &mut KeyWriter) {
+        key.part(self.as_slice());
+    }
+}
+
+impl KeyPart for str {
+    fn encode_key(&self, key: &mut KeyWriter) {
+        key.part(self.as_bytes());
+    }
+}
+
+impl KeyPart for String {
+    fn encode_key(&self, key: &mut KeyWriter) {
+        key.part(self.as_bytes());
+    }
+}
+
+impl KeyPart for Timestamp {
+    fn encode_key(&self, key: &mut KeyWriter) {
+        key.part(&self.as_millis());
+    }
+}
+
+impl<P: KeyPart> KeyPart for Option<P> {
+    fn encode_key(&self, key: &mut KeyWriter) {
+        match self {
+            None => key.push(&[0]),
+            Some(part) => {
+                key.push(&[1]);
+                key.part(part);
+            }
+        }
+    }
+}
+
+impl<P: KeyPart + ?Sized> KeyPart for &P {
+    fn encode_key(&self, key: &mut KeyWriter) {
+        key.part(*self);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encoded<P: KeyPart>(part: &P) -> Vec<u8> {
+        let mut key = KeyWriter::new(0);
+        key.part(part);
+        key.finish().local().to_vec()
+    }
+
+    fn keeps_order<P: KeyPart + PartialOrd>(a: &P, b: &P) {
+        assert_eq!(Some(encoded(a).cmp(&encoded(b))), a.partial_cmp(b));
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_keep_their_order(a: (u8, u64, u128, i8, i64, i128), b: (u8, u64, u128, i8, i64, i128)) {
+            keeps_order(&a.0, &b.0);
+            keeps_order(&a.1, &b.1);
+            keeps_order(&a.2, &b.2);
+            keeps_order(&a.3, &b.3);
+            keeps_order(&a.4, &b.4);
+            keeps_order(&a.5, &b.5);
+            keeps_order(&(a.0 as u16, a.1 as u32, a.3 as i16), &(b.0 as u16, b.1 as u32, b.3 as i16));
+            keeps_order(&(a.4 as i32), &(b.4 as i32));
+        }
+
+        #[test]
+        fn floats_keep_their_total_order(a: u64, b: u64) {
+            let (x, y) = (f64::from_bits(a), f64::from_bits(b));
+            prop_assert_eq!(encoded(&x).cmp(&encoded(&y)), x.total_cmp(&y));
+            let (x, y) = (f32::from_bits(a as u32), f32::from_bits(b as u32));
+            prop_assert_eq!(encoded(&x).cmp(&encoded(&y)), x.total_cmp(&y));
+        }
+
+        #[test]
+        fn strings_and_bytes_keep_their_order(
+            a in prop::collection::vec(0u8..4, 0..6),
+            b in prop::collection::vec(0u8..4, 0..6),
+            s: String,
+            t: String,
+        ) {
+            keeps_order(&a, &b);
+            keeps_order(&s, &t);
+            keeps_order(&(a.clone(), s.clone(), 1u8), &(b.clone(), t.clone(), 0u8));
+            keeps_order(&(s, a), &(t, b));
+        }
+
+        #[test]
+        fn options_bools_chars_and_times_keep_their_order(
+            a: (Option<i32>, bool, char, i64),
+            b: (Option<i32>, bool, char, i64),
+        ) {
+            keeps_order(&a.0, &b.0);
+            keeps_order(&(a.1, a.0, a.2), &(b.1, b.0, b.2));
+            keeps_order(&Timestamp::from_millis(a.3), &Timestamp::from_millis(b.3));
+            keeps_order(&Some(a.0), &Some(b.0));
+        }
+    }
+}

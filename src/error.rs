@@ -1,0 +1,448 @@
+//! Every error of the crate: one enum per phase, and [`Error`] over them all.
+//!
+//! Messages name the thing and the remedy. Errors are `Clone`, because one failed sync is the answer to every
+//! transaction of its group; what cannot be cloned (an I/O error) is shared.
+
+use std::{io, sync::Arc};
+
+/// What any operation of the crate can answer: the errors of every phase under one roof.
+///
+/// Every phase's error converts into it, so `?` works wherever a closure or function returns it. A host's own error
+/// type needs only `From<tropism::Error>` to be returned from a transaction.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The bytes could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A transaction did something that its rules forbid; it was rolled back.
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
+    /// A row could not be turned into bytes or back.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// A live query could not be evaluated or delivered.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A text is not an id of the expected table.
+    #[error(transparent)]
+    Id(#[from] IdError),
+}
+
+/// Why a database could not be opened. Nothing on disk was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The path holds something, but not a database.
+    #[error("{path:?} is not a tropism database ({reason}); choose an empty or new directory")]
+    NotADatabase {
+        /// The path that was to be opened.
+        path: String,
+        /// What was found there.
+        reason: String,
+    },
+    /// Somebody holds the database: this process or another.
+    #[error(
+        "the database {path:?} is already open, in this process or another; close it there, or share one `Db` by cloning it"
+    )]
+    AlreadyOpen {
+        /// The path that was to be opened.
+        path: String,
+    },
+    /// The files were written by a newer release.
+    #[error("{file} has format {found}, and this release reads up to {supported}; open it with a newer release")]
+    NewerFormat {
+        /// The file that carries the format number.
+        file: String,
+        /// The number found there.
+        found: u32,
+        /// The newest number that this release reads.
+        supported: u32,
+    },
+    /// An option lies outside its bounds.
+    #[error("option `{option}` is {given}; it must be {bounds}")]
+    Config {
+        /// The field of [`Config`](crate::Config).
+        option: &'static str,
+        /// What was given.
+        given: String,
+        /// What is allowed.
+        bounds: &'static str,
+    },
+    /// The declared tables do not fit what is stored.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The files could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A row could not be read while an index was built or a table converted.
+    #[error(transparent)]
+    Row(#[from] RowError),
+}
+
+/// Why the declared tables do not fit the stored ones.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemaError {
+    /// Two declared tables have one name.
+    #[error("two tables are declared as {table:?}; names must differ")]
+    DuplicateTable {
+        /// The name.
+        table: String,
+    },
+    /// A table holds rows and is not declared any more.
+    #[error(
+        "the database holds table {table:?} with rows, and it is not declared; add it to `.tables::<…>()`, or drop it with `.drop_table({table:?})`"
+    )]
+    UndeclaredTable {
+        /// The stored table.
+        table: String,
+    },
+    /// A field appeared that stored rows have no value for.
+    #[error("table {table:?} gained field {field:?} without a default; write `{field}: {field_type} = …`")]
+    MissingDefault {
+        /// The table.
+        table: String,
+        /// The new field.
+        field: String,
+        /// Its declared type.
+        field_type: String,
+    },
+    /// A field has another type than its stored rows.
+    #[error(
+        "table {table:?} field {field:?} is stored as `{stored}` and declared as `{declared}`; write `convert {field}: {stored} => |old| …;` in the table's `with` block"
+    )]
+    ChangedType {
+        /// The table.
+        table: String,
+        /// The field.
+        field: String,
+        /// The type the rows were written with.
+        stored: String,
+        /// The type in the schema now.
+        declared: String,
+    },
+    /// `was "…"` names a field that the declared table has as well.
+    #[error(
+        "table {table:?} field {field:?} says it was {was:?}, but {was:?} is still declared; remove one of the two"
+    )]
+    RenameClash {
+        /// The table.
+        table: String,
+        /// The renamed field.
+        field: String,
+        /// Its old name.
+        was: String,
+    },
+    /// A reference points to a table that was not registered.
+    #[error(
+        "table {table:?} index {index:?} refers to table {target:?}, which is not declared; add it to `.tables::<…>()`"
+    )]
+    UnknownReference {
+        /// The table with the reference.
+        table: String,
+        /// The index that declares it.
+        index: String,
+        /// The table it points to.
+        target: String,
+    },
+    /// A unique index cannot be built, for two rows share its key.
+    #[error(
+        "table {table:?} cannot have the unique index {index:?}: {first} and {second} have the same key; change one of them first"
+    )]
+    DuplicateKey {
+        /// The table.
+        table: String,
+        /// The new unique index.
+        index: String,
+        /// Id of one row, as text.
+        first: String,
+        /// Id of the other, as text.
+        second: String,
+    },
+    /// A reference cannot be declared, for a stored row points at nothing.
+    #[error(
+        "table {table:?} index {index:?} cannot become a reference: {id} points to {missing}, which does not exist; mend the row first"
+    )]
+    DanglingReference {
+        /// The table.
+        table: String,
+        /// The index that declares the reference.
+        index: String,
+        /// The row that points at nothing, as text.
+        id: String,
+        /// The id it points to, as text.
+        missing: String,
+    },
+    /// The stored catalog cannot be read.
+    #[error("the catalog is damaged ({reason}); restore the database from a backup")]
+    DamagedCatalog {
+        /// What did not decode.
+        reason: String,
+    },
+}
+
+/// Why bytes could not be read or written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// A file operation failed.
+    #[error("{operation} {file:?} failed: {source}")]
+    Io {
+        /// What was attempted: `open`, `read`, `write`, `sync`, …
+        operation: &'static str,
+        /// The file.
+        file: String,
+        /// What the operating system said.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// A file does not hold what was written to it.
+    #[error("{file:?} is damaged at byte {offset}: {reason}; restore it from a backup")]
+    Corrupt {
+        /// The file.
+        file: String,
+        /// Where the damage begins.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The base (redb) answered with an error.
+    #[error("the base file failed: {reason}; reopen the database")]
+    Base {
+        /// What it said.
+        reason: Arc<str>,
+    },
+    /// An earlier write failed with unknown outcome; the database takes no more.
+    #[error("the database takes no writes since a storage failure ({reason}); reopen it")]
+    Poisoned {
+        /// The failure that poisoned it.
+        reason: Arc<str>,
+    },
+    /// This transaction's group could not be written; whether it is durable shows after reopening.
+    #[error("whether the commit is durable is unknown ({reason}); reopen the database and look")]
+    OutcomeUnknown {
+        /// The failure.
+        reason: Arc<str>,
+    },
+    /// The disk has no room for the commit; nothing of it was kept, and the database stays usable.
+    #[error("the disk has no room for the commit ({reason}); free some and try again")]
+    DiskFull {
+        /// What the operating system said.
+        reason: Arc<str>,
+    },
+    /// The database was closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+/// What a transaction did that its rules forbid. It was rolled back as a whole, or to the nested mark.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactionError {
+    /// A `write` was called within a `write` on the same database.
+    #[error(
+        "`write` was called inside a `write` on the same database, which could never finish; use the transaction at hand, or `tx.nested(…)`"
+    )]
+    NestedWrite,
+    /// A write was called while a live query was being evaluated.
+    #[error("a live query tried to write; queries only read")]
+    WriteInQuery,
+    /// A call that waits for commits was made inside a `write` on the same database.
+    #[error(
+        "`{call}` was called inside a `write` on the same database and could wait for ever; call it after the transaction"
+    )]
+    WaitInWrite {
+        /// The method.
+        call: &'static str,
+    },
+    /// A unique index holds the key already.
+    #[error("table {table:?} index {index:?} is unique, and {holder} has that key already")]
+    UniqueViolation {
+        /// The table.
+        table: &'static str,
+        /// The unique index.
+        index: &'static str,
+        /// Id of the row that holds the key, as text.
+        holder: String,
+    },
+    /// [`unique`](crate::Query::unique) found a second row.
+    #[error("`unique()` on table {table:?} index {index:?} found more than one row: {first} and {second}")]
+    NotUnique {
+        /// The table.
+        table: &'static str,
+        /// The index that was queried.
+        index: &'static str,
+        /// Id of the first row, as text.
+        first: String,
+        /// Id of the second row, as text.
+        second: String,
+    },
+    /// No row has that id.
+    #[error("{id} does not exist")]
+    NotFound {
+        /// The id, as text.
+        id: String,
+    },
+    /// A row would point at nothing.
+    #[error("table {table:?} field {field:?} points to {target}, which does not exist")]
+    MissingReference {
+        /// The table.
+        table: &'static str,
+        /// The field that refers.
+        field: &'static str,
+        /// The id it points to, as text.
+        target: String,
+    },
+    /// A row cannot be deleted while another refers to it.
+    #[error(
+        "{id} cannot be deleted: {holder} refers to it through table {table:?} index {index:?} (on delete restrict)"
+    )]
+    Restricted {
+        /// The row that was to be deleted, as text.
+        id: String,
+        /// A row that refers to it, as text.
+        holder: String,
+        /// The referring table.
+        table: &'static str,
+        /// The index that declares the reference.
+        index: &'static str,
+    },
+    /// An index key is longer than the limit.
+    #[error("table {table:?} index {index:?}: the key has {size_bytes} bytes, and at most {limit_bytes} are allowed")]
+    KeyTooLong {
+        /// The table.
+        table: &'static str,
+        /// The index.
+        index: &'static str,
+        /// Size of the encoded key.
+        size_bytes: usize,
+        /// The limit, [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES).
+        limit_bytes: usize,
+    },
+    /// A row is larger than the limit.
+    #[error("table {table:?}: the row has {size_bytes} bytes, and at most {limit_bytes} are allowed")]
+    RowTooLarge {
+        /// The table.
+        table: &'static str,
+        /// Size of the encoded row.
+        size_bytes: usize,
+        /// The limit, [`MAX_ROW_BYTES`](crate::MAX_ROW_BYTES).
+        limit_bytes: usize,
+    },
+    /// The transaction's changes are larger than the limit.
+    #[error("the transaction changes {size_bytes} bytes, and at most {limit_bytes} are allowed; split it")]
+    TransactionTooLarge {
+        /// Size of the changes.
+        size_bytes: usize,
+        /// The limit, from [`Config`](crate::Config).
+        limit_bytes: usize,
+    },
+    /// The table is not part of this database.
+    #[error("table {table:?} is not registered; add it to `.tables::<…>()` of the builder")]
+    UnknownTable {
+        /// The table.
+        table: &'static str,
+    },
+    /// A cursor does not belong to the query that it was given to.
+    #[error("the cursor does not belong to this query ({reason}); start from the first page")]
+    InvalidCursor {
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// The ids of the table are used up.
+    #[error("table {table:?} has no ids left")]
+    IdsExhausted {
+        /// The table.
+        table: &'static str,
+    },
+}
+
+/// Why a row could not be turned into bytes or back.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowError {
+    /// A value cannot be written in the row format.
+    #[error("a value of field {field:?} cannot be encoded: {reason}")]
+    Encode {
+        /// The field.
+        field: String,
+        /// Why.
+        reason: String,
+    },
+    /// Stored bytes are not a row of this table.
+    #[error("{row} does not decode: field {field:?}: {reason}; the row is left as it is")]
+    Decode {
+        /// The row's id as text, or the table where the id is not known.
+        row: String,
+        /// The field.
+        field: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a live query has no value to deliver.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// The query's closure panicked; the subscription stays and tries again with the next commit that concerns it.
+    #[error("the live query at {query} panicked: {message}")]
+    Panicked {
+        /// Where the query was subscribed.
+        query: String,
+        /// The panic's message.
+        message: String,
+    },
+    /// The database was closed, and the subscription with it.
+    #[error("the subscription has ended, for the database is closed")]
+    Ended,
+}
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdError {
+    /// It is the id of another table.
+    #[error("{text:?} is an id of table {found:?}, and one of {expected:?} was expected")]
+    WrongTable {
+        /// The text.
+        text: String,
+        /// The table it names.
+        found: String,
+        /// The table that was expected.
+        expected: &'static str,
+    },
+    /// It is mistyped: its check symbol does not fit, or it is no id at all.
+    #[error("{text:?} is not an id of table {expected:?} ({reason})")]
+    Malformed {
+        /// The text.
+        text: String,
+        /// The table that was expected.
+        expected: &'static str,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+impl StorageError {
+    /// An I/O error with what was attempted and on which file.
+    pub(crate) fn io(operation: &'static str, file: &str, source: io::Error) -> Self {
+        Self::Io { operation, file: file.to_owned(), source: Arc::new(source) }
+    }
+
+    /// Whether the operating system said that there is no room.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
+        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+impl From<SchemaError> for Error {
+    fn from(error: SchemaError) -> Self {
+        Self::Open(OpenError::Schema(error))
+    }
+}

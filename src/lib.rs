@@ -1,0 +1,69 @@
+//! **tropism** is an embeddable reactive database engine: typed tables, ACID transactions, and queries that are
+//! subscriptions, in one directory on disk, in the host's own process.
+//!
+//! A query is an ordinary closure over a transaction. Subscribing to it needs no annotation, no topic and no
+//! invalidation: what it read is what it depends on, to the key range.
+//!
+//! ```
+//! use tropism::prelude::*;
+//!
+//! schema! {
+//!     /// A software project.
+//!     pub table Project in "projects" { name: String }
+//!
+//!     /// One piece of work.
+//!     pub table Task in "tasks" { project_id: Id<Project>, title: String, is_done: bool = false } with {
+//!         index by_project (project_id) on delete cascade;
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), tropism::Error> {
+//! let db = Db::builder().tables::<(Project, Task)>().in_memory()?; // or .open("board.tropism")
+//! let project = db.write(|tx| tx.insert(Project { name: "Apollo".into() }))?;
+//!
+//! let open_tasks = db.watch(move |tx| tx.query(Task::by_project).eq(project).filter(|task| !task.is_done).count())?;
+//! db.write(|tx| tx.insert(Task { project_id: project, title: "Lift off".into(), is_done: false }))?;
+//!
+//! for count in &open_tasks {
+//!     if count.is_ok_and(|count| *count == 1) {
+//!         break;
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **It is not** a SQL database, a network server, or an ORM.
+
+#![deny(missing_docs)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used))]
+
+mod config;
+mod database;
+mod encoding;
+mod error;
+mod reactive;
+mod schema;
+mod storage;
+mod time;
+mod transaction;
+
+pub use config::Config;
+pub use database::{Builder, Db};
+pub use error::{Error, IdError, OpenError, QueryError, RowError, SchemaError, StorageError, TransactionError};
+pub use reactive::{CallbackSubscription, Evaluation, Iter, Outcome, Reactor, Subscription, SubscriptionId};
+pub use schema::{AsPart, Doc, Id, Index, KeyType, NextPart, Prefix, Table, Tables, UnknownVariant};
+pub use storage::{Durability, disk};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp, Ts};
+pub use transaction::{BuildProgress, Cursor, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, Query, ReadTx, Rows, WriteTx};
+
+/// What a program that uses the crate needs: `use tropism::prelude::*;`.
+pub mod prelude {
+    pub use crate::{Config, Db, Doc, Durability, Id, ReadTx, Subscription, Timestamp, WriteTx, schema};
+}
+
+/// What `schema!` expands to; not for use by hand, and not covered by any promise.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::schema::macro_support::*;
+}

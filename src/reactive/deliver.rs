@@ -1,0 +1,73 @@
+//! The newest value into the subscriber's hands.
+//!
+//! The channel holds one value. Whoever delivers takes out what was not fetched yet, so a slow subscriber skips to the
+//! newest value, and neither the writer nor the reactor ever waits for it.
+
+use std::sync::{Arc, OnceLock};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
+
+/// One delivered value: the query's result or its error, shared.
+pub(crate) type Value<T, E> = Result<Arc<T>, Arc<E>>;
+
+/// Where the reactor puts values.
+pub(super) struct Outlet<T, E> {
+    sender: Sender<Value<T, E>>,
+    /// To take out what the subscriber has not fetched.
+    unfetched: Receiver<Value<T, E>>,
+    shared: Arc<Shared<T, E>>,
+}
+
+/// Where the subscriber finds them.
+pub(super) struct Inlet<T, E> {
+    pub(super) receiver: Receiver<Value<T, E>>,
+    pub(super) shared: Arc<Shared<T, E>>,
+}
+
+/// What both ends see.
+pub(super) struct Shared<T, E> {
+    /// The newest value, fetched or not.
+    current: Mutex<Option<Value<T, E>>>,
+    /// Called after each delivery, where the subscriber is a callback.
+    notify: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// An empty place for one value, from both ends.
+pub(super) fn channel<T, E>() -> (Outlet<T, E>, Inlet<T, E>) {
+    let (sender, receiver) = bounded(1);
+    let shared = Arc::new(Shared { current: Mutex::new(None), notify: OnceLock::new() });
+    let outlet = Outlet { sender, unfetched: receiver.clone(), shared: Arc::clone(&shared) };
+    (outlet, Inlet { receiver, shared })
+}
+
+impl<T, E> Outlet<T, E> {
+    /// Puts the value in the place of any earlier one.
+    pub(super) fn deliver(&self, value: Value<T, E>) {
+        *self.shared.current.lock() = Some(value.clone());
+        let mut value = value;
+        // There is one deliverer, so the place that was made free stays free: at most two rounds.
+        while let Err(TrySendError::Full(refused)) = self.sender.try_send(value) {
+            value = refused;
+            drop(self.unfetched.try_recv());
+        }
+        if let Some(notify) = self.shared.notify.get() {
+            notify();
+        }
+    }
+}
+
+impl<T, E> Shared<T, E> {
+    pub(super) fn current(&self) -> Option<Value<T, E>> {
+        self.current.lock().clone()
+    }
+
+    /// Sets what is called after each delivery, once; and calls it, for what has arrived before.
+    pub(super) fn set_notify(&self, notify: Box<dyn Fn() + Send + Sync>) {
+        if let Ok(()) = self.notify.set(notify)
+            && let Some(notify) = self.notify.get()
+        {
+            notify();
+        }
+    }
+}

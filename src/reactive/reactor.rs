@@ -1,0 +1,176 @@
+//! Evaluates what is dirty, one query after the other, each once on the newest snapshot.
+
+use std::{
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use parking_lot::Mutex;
+
+use super::{
+    registry::{Dirty, Registry},
+    subscription::SubscriptionId,
+};
+use crate::{
+    error::StorageError,
+    time::Ts,
+    transaction::{Pipeline, ReadSet},
+};
+
+/// What runs callbacks, one at a time.
+pub(super) type Callback = Arc<dyn Fn() + Send + Sync>;
+
+/// The reactive part of one database.
+///
+/// Threads: the reactor evaluates, the callback thread calls back, so that a slow callback holds up other callbacks
+/// and nothing else. In a reactor driven by hand there are none, and a step does both.
+pub(crate) struct ReactorCore {
+    pub(super) registry: Arc<Registry>,
+    pub(super) pipeline: Arc<Pipeline>,
+    slow_query: Duration,
+    /// Callbacks that have something to fetch; each waits here at most once. Taken out by `close`.
+    callbacks: Mutex<Option<Sender<Callback>>>,
+    /// The other end, where steps are taken by hand.
+    by_hand: Option<Receiver<Callback>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// One evaluation of a live query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evaluation {
+    /// Whose query it was.
+    pub subscription: SubscriptionId,
+    /// The commit at which it was evaluated.
+    pub ts: Ts,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of an evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The result differs from the last one and was delivered.
+    Delivered,
+    /// The result is equal to the last one; nothing was delivered.
+    Unchanged,
+    /// The query failed or panicked; its error was delivered.
+    Failed,
+}
+
+/// A reactor that is driven by hand: nothing is evaluated and no callback is called but by its methods, so what runs
+/// when is the test's to decide. From [`Db::reactor`](crate::Db::reactor).
+#[derive(Clone)]
+pub struct Reactor(Arc<ReactorCore>);
+
+impl Reactor {
+    pub(crate) fn new(core: Arc<ReactorCore>) -> Self {
+        Self(core)
+    }
+
+    /// Evaluates the live query that has been dirty for the longest and calls the callbacks that it concerns; `None`
+    /// if none is dirty.
+    pub fn step(&self) -> Option<Evaluation> {
+        let evaluation = self.0.registry.take_dirty().and_then(|dirty| self.0.evaluate(&dirty));
+        self.0.run_callbacks_by_hand();
+        evaluation
+    }
+
+    /// Steps until none is dirty, and says what ran, in order.
+    pub fn run(&self) -> Vec<Evaluation> {
+        std::iter::from_fn(|| self.step()).collect()
+    }
+}
+
+impl ReactorCore {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        pipeline: Arc<Pipeline>,
+        slow_query: Duration,
+        is_driven_by_hand: bool,
+    ) -> Result<Arc<Self>, StorageError> {
+        let (sender, receiver) = unbounded::<Callback>();
+        let by_hand = is_driven_by_hand.then(|| receiver.clone());
+        let callbacks = Mutex::new(Some(sender));
+        let core = Arc::new(Self { registry, pipeline, slow_query, callbacks, by_hand, threads: Mutex::default() });
+        if is_driven_by_hand {
+            return Ok(core);
+        }
+        let evaluating = Arc::clone(&core);
+        let evaluate = spawn("tropism-reactor", move || {
+            while let Some(dirty) = evaluating.registry.wait_dirty() {
+                evaluating.evaluate(&dirty);
+            }
+        })?;
+        let call_back = spawn("tropism-callbacks", move || receiver.iter().for_each(|callback| callback()))?;
+        core.threads.lock().extend([evaluate, call_back]);
+        Ok(core)
+    }
+
+    pub(crate) fn is_driven_by_hand(&self) -> bool {
+        self.by_hand.is_some()
+    }
+
+    /// Ends every subscription and both threads.
+    pub(crate) fn close(&self) {
+        self.registry.close();
+        self.callbacks.lock().take();
+        let current = std::thread::current().id();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        // A handle may be dropped in a callback or a query; that thread ends by itself.
+        for thread in threads.into_iter().filter(|thread| thread.thread().id() != current) {
+            if thread.join().is_err() {
+                tracing::error!(target: "tropism", "a reactor thread panicked");
+            }
+        }
+    }
+
+    /// Has a callback called soon.
+    pub(super) fn call_back(&self, callback: Callback) {
+        if let Some(sender) = &*self.callbacks.lock() {
+            // The receiver lives as long as the sender does.
+            drop(sender.send(callback));
+        }
+    }
+
+    fn run_callbacks_by_hand(&self) {
+        if let Some(receiver) = &self.by_hand {
+            receiver.try_iter().for_each(|callback| callback());
+        }
+    }
+
+    /// `None` when the database was closed in the meantime.
+    fn evaluate(&self, dirty: &Dirty) -> Option<Evaluation> {
+        let started = Instant::now();
+        let evaluated = dirty.query.evaluate(&self.pipeline).ok()?;
+        let elapsed = started.elapsed();
+        let location = dirty.query.location();
+        tracing::trace!(target: "tropism", query = %location, ts = evaluated.ts, ?elapsed, "evaluated");
+        if elapsed >= self.slow_query {
+            let reads = describe(&evaluated.reads);
+            tracing::warn!(target: "tropism", query = %location, ?elapsed, %reads, "a live query is slow");
+        }
+        self.registry.evaluated(dirty.id, evaluated.ts, evaluated.reads);
+        Some(Evaluation {
+            subscription: SubscriptionId::new(dirty.id),
+            ts: Ts::from_u64(evaluated.ts),
+            outcome: evaluated.outcome,
+        })
+    }
+}
+
+/// The first ranges of a read set, for a log.
+fn describe(reads: &ReadSet) -> String {
+    const SHOWN: usize = 8;
+    let mut text: Vec<String> = reads.iter().take(SHOWN).map(|(range, on)| format!("{on:?} {range:?}")).collect();
+    if reads.iter().len() > SHOWN {
+        text.push(format!("and {} more", reads.iter().len() - SHOWN));
+    }
+    text.join(", ")
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StorageError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map_err(|error| StorageError::io("start", name, error))
+}

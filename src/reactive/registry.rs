@@ -1,0 +1,332 @@
+//! Decides which live queries a commit concerns.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::{evaluate::LiveQuery, interval_map::IntervalMap};
+use crate::{
+    encoding::ByteRange,
+    storage::{Change, Commit, CommitObserver},
+    transaction::{ReadOn, ReadSet},
+};
+
+/// Every live query, by the byte ranges that it read.
+///
+/// A commit asks with every key that it changed, old and new. Cost: O(log n) per key plus the hits, and nothing but a
+/// lock when there are no live queries. Never calls user code, so it may run inside the commit pipeline.
+///
+/// One lock guards everything, and nothing else is locked while it is held.
+pub(crate) struct Registry {
+    state: Mutex<State>,
+    /// Signalled when the reactor waits and there is something dirty, or when the registry closes.
+    dirty: Condvar,
+    /// How many changes of recent commits are kept for registrations to be checked against.
+    recent_limit_changes: usize,
+}
+
+struct State {
+    dependencies: IntervalMap<Dependency>,
+    queries: HashMap<u64, Registered>,
+    next_id: u64,
+    /// Queries to evaluate, the longest waiting first. May name some that are gone or were evaluated meanwhile.
+    queue: VecDeque<u64>,
+    /// Commits that a registration may have missed, oldest first, without gaps. Kept only while somebody listens.
+    recent: VecDeque<Arc<Commit>>,
+    recent_changes: usize,
+    /// The last commit heard of.
+    announced_ts: u64,
+    /// How many first evaluations are under way.
+    setting_up: usize,
+    is_reactor_waiting: bool,
+    is_closed: bool,
+}
+
+struct Registered {
+    query: Arc<dyn LiveQuery>,
+    reads: ReadSet,
+    /// The commit at which it was evaluated last.
+    evaluated_ts: u64,
+    /// The newest commit that concerns it and that it has not been evaluated after.
+    dirty_ts: Option<u64>,
+    is_queued: bool,
+}
+
+/// Who depends on a range, and on what in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Dependency {
+    query: u64,
+    on: ReadOn,
+}
+
+/// A live query to be evaluated.
+pub(super) struct Dirty {
+    pub(super) id: u64,
+    pub(super) query: Arc<dyn LiveQuery>,
+}
+
+impl Registry {
+    pub(crate) fn new(recent_limit_changes: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                dependencies: IntervalMap::new(),
+                queries: HashMap::new(),
+                next_id: 1,
+                queue: VecDeque::new(),
+                recent: VecDeque::new(),
+                recent_changes: 0,
+                announced_ts: 0,
+                setting_up: 0,
+                is_reactor_waiting: false,
+                is_closed: false,
+            }),
+            dirty: Condvar::new(),
+            recent_limit_changes,
+        }
+    }
+
+    /// From here on commits are remembered, until the answer is dropped: to be called before the first evaluation takes
+    /// its snapshot. `None` when closed.
+    pub(super) fn set_up(&self) -> Option<SettingUp<'_>> {
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return None;
+        }
+        state.setting_up += 1;
+        let id = state.next_id;
+        state.next_id += 1;
+        Some(SettingUp { registry: self, id })
+    }
+
+    /// Forgets a query; an evaluation that is under way is discarded.
+    pub(super) fn remove(&self, id: u64) {
+        let removed = {
+            let mut state = self.state.lock();
+            let Some(registered) = state.queries.remove(&id) else { return };
+            state.depend_no_more(id, registered.reads.iter());
+            state.trim_recent(self.recent_limit_changes);
+            registered
+        };
+        // User code may run in the destructor of what the query captured.
+        drop(removed);
+    }
+
+    /// Takes note of an evaluation at `ts`: what it read, and whether a later commit concerns it already.
+    pub(super) fn evaluated(&self, id: u64, ts: u64, reads: ReadSet) {
+        let mut state = self.state.lock();
+        let Some(registered) = state.queries.get_mut(&id) else { return };
+        registered.evaluated_ts = ts;
+        if registered.reads == reads {
+            if registered.dirty_ts.is_some_and(|dirty_ts| dirty_ts <= ts) {
+                registered.dirty_ts = None;
+            }
+            return;
+        }
+        let old = std::mem::take(&mut registered.reads);
+        registered.dirty_ts = None;
+        let (gone, new) = difference(&old, &reads);
+        state.depend_no_more(id, gone.into_iter());
+        state.depend(id, new.into_iter());
+        let dirty_ts = state.concerned_since(ts, &reads);
+        if let Some(registered) = state.queries.get_mut(&id) {
+            registered.reads = reads;
+        }
+        if let Some(commit_ts) = dirty_ts {
+            self.mark(&mut state, id, commit_ts);
+        }
+    }
+
+    /// The next dirty query, if there is one.
+    pub(super) fn take_dirty(&self) -> Option<Dirty> {
+        self.state.lock().take_dirty()
+    }
+
+    /// The next dirty query, waiting for one; `None` when the registry is closed.
+    pub(super) fn wait_dirty(&self) -> Option<Dirty> {
+        let mut state = self.state.lock();
+        loop {
+            if state.is_closed {
+                return None;
+            }
+            if let Some(dirty) = state.take_dirty() {
+                return Some(dirty);
+            }
+            state.is_reactor_waiting = true;
+            self.dirty.wait(&mut state);
+            state.is_reactor_waiting = false;
+        }
+    }
+
+    /// Forgets every query, which ends their subscriptions, and takes no more.
+    pub(crate) fn close(&self) {
+        let queries = {
+            let mut state = self.state.lock();
+            state.is_closed = true;
+            state.dependencies = IntervalMap::new();
+            state.queue.clear();
+            state.recent.clear();
+            std::mem::take(&mut state.queries)
+        };
+        self.dirty.notify_all();
+        drop(queries);
+    }
+
+    fn mark(&self, state: &mut MutexGuard<'_, State>, id: u64, commit_ts: u64) {
+        let state = &mut **state;
+        let Some(registered) = state.queries.get_mut(&id) else { return };
+        // On a relaxed database an evaluation can be ahead of what is announced.
+        if commit_ts <= registered.evaluated_ts {
+            return;
+        }
+        registered.dirty_ts = Some(commit_ts);
+        if !registered.is_queued {
+            registered.is_queued = true;
+            state.queue.push_back(id);
+        }
+        if state.is_reactor_waiting {
+            self.dirty.notify_one();
+        }
+    }
+}
+
+/// A query that is being evaluated for the first time.
+pub(super) struct SettingUp<'a> {
+    registry: &'a Registry,
+    id: u64,
+}
+
+impl SettingUp<'_> {
+    /// The id that the query will have.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Takes in the query, which was evaluated at `ts`; it is dirty at once if a later commit concerns it.
+    pub(super) fn add(self, query: Arc<dyn LiveQuery>, ts: u64, reads: ReadSet) {
+        let mut state = self.registry.state.lock();
+        if state.is_closed {
+            return;
+        }
+        state.depend(self.id, reads.iter());
+        let dirty_ts = state.concerned_since(ts, &reads);
+        state.queries.insert(self.id, Registered { query, reads, evaluated_ts: ts, dirty_ts: None, is_queued: false });
+        if let Some(commit_ts) = dirty_ts {
+            self.registry.mark(&mut state, self.id, commit_ts);
+        }
+    }
+}
+
+impl Drop for SettingUp<'_> {
+    fn drop(&mut self) {
+        let mut state = self.registry.state.lock();
+        state.setting_up -= 1;
+        state.trim_recent(self.registry.recent_limit_changes);
+    }
+}
+
+impl CommitObserver for Registry {
+    fn committed(&self, commit: &Arc<Commit>) {
+        let mut state = self.state.lock();
+        state.announced_ts = commit.ts;
+        if state.queries.is_empty() && state.setting_up == 0 {
+            return;
+        }
+        state.recent.push_back(Arc::clone(commit));
+        state.recent_changes += commit.len();
+        state.trim_recent(self.recent_limit_changes);
+        let mut concerned = Vec::new();
+        for (key, change) in commit.changes() {
+            state.dependencies.stab(key, &mut |dependency: Dependency| {
+                if concerns(dependency.on, change) {
+                    concerned.push(dependency.query);
+                }
+            });
+        }
+        for id in concerned {
+            self.mark(&mut state, id, commit.ts);
+        }
+    }
+}
+
+impl State {
+    fn depend<'a>(&mut self, query: u64, ranges: impl Iterator<Item = &'a (ByteRange, ReadOn)>) {
+        for (range, on) in ranges {
+            self.dependencies.insert(range.clone(), Dependency { query, on: *on });
+        }
+    }
+
+    fn depend_no_more<'a>(&mut self, query: u64, ranges: impl Iterator<Item = &'a (ByteRange, ReadOn)>) {
+        for (range, on) in ranges {
+            self.dependencies.remove(range, Dependency { query, on: *on });
+        }
+    }
+
+    /// The newest commit after `ts` that concerns a reader of `reads`. Where the recent commits do not reach back to
+    /// `ts`, the answer is that one does: one evaluation too many is harmless, a missed commit is not.
+    fn concerned_since(&self, ts: u64, reads: &ReadSet) -> Option<u64> {
+        if self.announced_ts <= ts {
+            return None;
+        }
+        let reaches_back = self.recent.front().is_some_and(|commit| commit.ts <= ts + 1);
+        if !reaches_back {
+            return Some(self.announced_ts);
+        }
+        let is_concerned = |commit: &&Arc<Commit>| {
+            commit
+                .changes()
+                .any(|(key, change)| reads.iter().any(|(range, on)| concerns(*on, change) && range.contains(key)))
+        };
+        self.recent.iter().rev().take_while(|commit| commit.ts > ts).find(is_concerned).map(|commit| commit.ts)
+    }
+
+    fn take_dirty(&mut self) -> Option<Dirty> {
+        while let Some(id) = self.queue.pop_front() {
+            let Some(registered) = self.queries.get_mut(&id) else { continue };
+            registered.is_queued = false;
+            if registered.dirty_ts.take().is_some() {
+                return Some(Dirty { id, query: Arc::clone(&registered.query) });
+            }
+        }
+        None
+    }
+
+    fn trim_recent(&mut self, limit_changes: usize) {
+        if self.queries.is_empty() && self.setting_up == 0 {
+            self.recent.clear();
+            self.recent_changes = 0;
+        }
+        while self.recent_changes > limit_changes
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.recent_changes -= oldest.len();
+        }
+    }
+}
+
+/// An index entry that stays while its row changes concerns only those who look at rows.
+fn concerns(on: ReadOn, change: &Change) -> bool {
+    match (change, on) {
+        (Change::Touch, ReadOn::Keys) => false,
+        (Change::Touch, ReadOn::Rows) | (Change::Put(_) | Change::Delete, _) => true,
+    }
+}
+
+type Ranges<'a> = Vec<&'a (ByteRange, ReadOn)>;
+
+/// What only the old set has, and what only the new one has. Both are sorted.
+fn difference<'a>(old: &'a ReadSet, new: &'a ReadSet) -> (Ranges<'a>, Ranges<'a>) {
+    let (mut gone, mut added) = (Vec::new(), Vec::new());
+    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    loop {
+        match (old.peek(), new.peek()) {
+            (Some(a), Some(b)) if a == b => drop((old.next(), new.next())),
+            (Some(a), Some(b)) if a < b => gone.extend(old.next()),
+            (Some(_), None) => gone.extend(old.next()),
+            (_, Some(_)) => added.extend(new.next()),
+            (None, None) => return (gone, added),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Runs closures as transactions and commits them.
+
+use std::sync::Arc;
+
+use super::{ReadSet, ReadTx, Reentrancy, WriteTx, tables::OpenTables};
+use crate::{
+    error::{Error, StorageError},
+    storage::{Durability, Store},
+};
+
+/// A store with its tables: where transactions come from.
+pub(crate) struct Pipeline {
+    store: Arc<Store>,
+    tables: Arc<OpenTables>,
+}
+
+impl Pipeline {
+    pub(crate) fn new(store: Arc<Store>, tables: OpenTables) -> Self {
+        Self { store, tables: Arc::new(tables) }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// A number that tells this database from others of the process.
+    pub(crate) fn identity(&self) -> usize {
+        Arc::as_ptr(&self.store) as usize
+    }
+
+    /// Runs a closure on what is visible now.
+    pub(crate) fn read<R, E: From<Error>>(&self, body: impl FnOnce(&ReadTx) -> Result<R, E>) -> Result<R, E> {
+        let snapshot = self.store.snapshot().map_err(|error| E::from(error.into()))?;
+        body(&ReadTx::new(Arc::clone(&self.tables), snapshot))
+    }
+
+    /// Runs a closure on what is visible now and says at which commit that was and what it read.
+    pub(crate) fn read_tracked<R>(&self, body: impl FnOnce(&ReadTx) -> R) -> Result<(R, u64, ReadSet), StorageError> {
+        let _inside = Reentrancy::enter_query(self.identity());
+        let tx = ReadTx::tracked(Arc::clone(&self.tables), self.store.snapshot()?);
+        let result = body(&tx);
+        let ts = tx.snapshot.ts;
+        Ok((result, ts, tx.into_reads()))
+    }
+
+    /// Runs a closure once, on the newest state, and commits what it did.
+    pub(crate) fn write<R, E: From<Error>>(
+        &self,
+        durability: Durability,
+        body: impl FnOnce(&mut WriteTx) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let from_engine = |error: Error| E::from(error);
+        let inside = Reentrancy::enter_write(self.identity()).map_err(|error| from_engine(error.into()))?;
+        let place = self.store.begin().map_err(|error| from_engine(error.into()))?;
+        let read = ReadTx::new(Arc::clone(&self.tables), Arc::new(place.snapshot()));
+        let mut tx = WriteTx::new(read, self.store.clock().now(), self.store.transaction_limit_bytes());
+        let result = body(&mut tx)?;
+        let changes = tx.into_changes().map_err(from_engine)?;
+        let applied = place.commit(changes, durability).map_err(|error| from_engine(error.into()))?;
+        drop(inside);
+        if durability == Durability::Durable {
+            self.store.wait_durable(applied).map_err(|error| from_engine(error.into()))?;
+        }
+        Ok(result)
+    }
+}

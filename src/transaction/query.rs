@@ -1,0 +1,204 @@
+//! [`Query`]: which rows, through which index, in which order.
+
+use std::{
+    marker::PhantomData,
+    ops::{Bound, RangeBounds},
+};
+
+use super::{
+    ReadTx,
+    page::{Cursor, Page},
+    rows::{Range, Rows},
+};
+use crate::{
+    encoding::KeyWriter,
+    error::{Error, TransactionError},
+    schema::{AsPart, Doc, Index, NextPart, Prefix, Table},
+    storage::Order,
+};
+
+type Filter<'tx, T> = Box<dyn Fn(&Doc<T>) -> bool + 'tx>;
+
+/// A query over an index, built step by step and run by [`collect`](Self::collect), [`iter`](Self::iter),
+/// [`first`](Self::first), [`unique`](Self::unique), [`count`](Self::count) or [`page`](Self::page).
+///
+/// `K` is the index's key and `R` what is left of it: `eq` takes a prefix of the key and leaves the rest, and a range
+/// is over the next part. A wrong type or order of parts does not compile.
+///
+/// It reads the rows of the range and no others; a filter looks at each of them. What it depends on, as a
+/// subscription, is the range up to the last row that it looked at.
+#[must_use = "a query does nothing until it is run"]
+pub struct Query<'tx, T: Table, K, R = K> {
+    tx: &'tx ReadTx,
+    index: Index<T, K>,
+    /// Index key parts that are given, after the keyspace; made when the query runs, for the table may be unknown.
+    prefix: Vec<u8>,
+    lower: Bound<Vec<u8>>,
+    upper: Bound<Vec<u8>>,
+    order: Order,
+    limit: usize,
+    filter: Option<Filter<'tx, T>>,
+    rest: PhantomData<fn() -> R>,
+}
+
+impl<'tx, T: Table, K> Query<'tx, T, K> {
+    pub(super) fn new(tx: &'tx ReadTx, index: Index<T, K>) -> Self {
+        Self {
+            tx,
+            index,
+            prefix: Vec::new(),
+            lower: Bound::Unbounded,
+            upper: Bound::Unbounded,
+            order: Order::Ascending,
+            limit: usize::MAX,
+            filter: None,
+            rest: PhantomData,
+        }
+    }
+
+    /// Only rows whose key begins with these values: one part bare, `eq(project)`, or several as a tuple,
+    /// `eq((project, Category::Todo))`.
+    pub fn eq<P: Prefix<K, M>, M>(self, prefix: P) -> Query<'tx, T, K, P::Rest> {
+        let mut key = KeyWriter::new(0);
+        prefix.write(&mut key);
+        let prefix = key.finish().local().to_vec();
+        let Self { tx, index, lower, upper, order, limit, filter, .. } = self;
+        Query { tx, index, prefix, lower, upper, order, limit, filter, rest: PhantomData }
+    }
+}
+
+impl<'tx, T: Table, K, R> Query<'tx, T, K, R> {
+    /// Only rows whose next part of the key lies in the range: `range(from..)`, `range(..=to)`, `range(from..to)`.
+    /// Given twice, the second range takes the place of the first.
+    pub fn range<Q>(mut self, range: impl RangeBounds<Q>) -> Self
+    where
+        R: NextPart,
+        Q: AsPart<R::Part>,
+    {
+        self.lower = encoded(range.start_bound());
+        self.upper = encoded(range.end_bound());
+        self
+    }
+
+    /// Largest key first.
+    pub fn descending(mut self) -> Self {
+        self.order = Order::Descending;
+        self
+    }
+
+    /// Smallest key first, which is what a query does unless it is told otherwise.
+    pub fn ascending(mut self) -> Self {
+        self.order = Order::Ascending;
+        self
+    }
+
+    /// Only rows for which `keep` answers true. Every row of the range is read for it; an index is cheaper where many
+    /// are dropped. Several filters must all hold.
+    pub fn filter(mut self, keep: impl Fn(&Doc<T>) -> bool + 'tx) -> Self {
+        self.filter = Some(match self.filter.take() {
+            Some(earlier) => Box::new(move |doc| earlier(doc) && keep(doc)),
+            None => Box::new(keep),
+        });
+        self
+    }
+
+    /// At most `limit` rows. Reading stops there, and so does what the query depends on.
+    pub fn take(mut self, limit: usize) -> Self {
+        self.limit = self.limit.min(limit);
+        self
+    }
+
+    /// Every row, in order.
+    ///
+    /// # Errors
+    ///
+    /// A row that does not decode, a storage failure, or a table that is not registered; so for all that run a query.
+    pub fn collect(self) -> Result<Vec<Doc<T>>, Error> {
+        self.iter()?.collect()
+    }
+
+    /// The rows one at a time, without collecting them.
+    pub fn iter(self) -> Result<Rows<'tx, T>, Error> {
+        let range = self.byte_range()?;
+        Rows::new(self.tx, self.index.position(), range, self.limit, self.filter)
+    }
+
+    /// The first row. Reads no further.
+    pub fn first(self) -> Result<Option<Doc<T>>, Error> {
+        self.take(1).iter()?.next().transpose()
+    }
+
+    /// The only row, or `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`NotUnique`](TransactionError::NotUnique) where there is a second one.
+    pub fn unique(self) -> Result<Option<Doc<T>>, Error> {
+        let index = self.index.name();
+        let mut rows = self.take(2).iter()?;
+        let Some(first) = rows.next().transpose()? else { return Ok(None) };
+        let Some(second) = rows.next().transpose()? else { return Ok(Some(first)) };
+        let (first, second) = (first.id().to_string(), second.id().to_string());
+        Err(TransactionError::NotUnique { table: T::DEFINITION.name, index, first, second }.into())
+    }
+
+    /// How many rows there are. Reads the index only, unless there is a filter; costs what the range is long.
+    pub fn count(self) -> Result<usize, Error> {
+        self.iter()?.count_rows()
+    }
+
+    /// A page of at most `size` rows, from the beginning or after a cursor, with the cursor of the next one.
+    ///
+    /// Pages neither repeat nor skip a row that is there throughout, whatever is inserted or deleted between them.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCursor`](TransactionError::InvalidCursor) for a cursor of another index, range or order.
+    pub fn page(self, size: usize, after: Option<&Cursor>) -> Result<Page<T>, Error> {
+        let mut range = self.byte_range()?;
+        let shape = range.clone();
+        if let Some(cursor) = after {
+            cursor.narrow(&mut range)?;
+        }
+        let size = size.min(self.limit);
+        let mut rows = Rows::new(self.tx, self.index.position(), range, usize::MAX, self.filter)?;
+        let mut docs = Vec::new();
+        let mut last_key = Vec::new();
+        while docs.len() < size
+            && let Some(doc) = rows.next().transpose()?
+        {
+            docs.push(doc);
+            last_key.clear();
+            last_key.extend_from_slice(rows.key());
+        }
+        let has_more = !docs.is_empty() && rows.next().transpose()?.is_some();
+        Ok(Page { docs, next: has_more.then(|| Cursor::new(&shape, &last_key)) })
+    }
+
+    fn byte_range(&self) -> Result<Range, Error> {
+        let keyspace = self.tx.tables.of::<T>()?.keyspace_of(self.index.position());
+        let mut prefix = keyspace.to_be_bytes().to_vec();
+        prefix.extend_from_slice(&self.prefix);
+        let with = |part: &[u8]| [prefix.as_slice(), part].concat();
+        let after = |key: Vec<u8>| crate::encoding::prefix_end(&key).unwrap_or(key);
+        let start = match &self.lower {
+            Bound::Included(part) => with(part),
+            Bound::Excluded(part) => after(with(part)),
+            Bound::Unbounded => prefix.clone(),
+        };
+        let end = match &self.upper {
+            Bound::Included(part) => after(with(part)),
+            Bound::Excluded(part) => with(part),
+            Bound::Unbounded => after(prefix.clone()),
+        };
+        Ok(Range { start, end, order: self.order })
+    }
+}
+
+fn encoded<Q: AsPart<A>, A>(bound: Bound<&Q>) -> Bound<Vec<u8>> {
+    bound.map(|part| {
+        let mut key = KeyWriter::new(0);
+        part.write_part(&mut key);
+        key.finish().local().to_vec()
+    })
+}

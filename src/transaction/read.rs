@@ -1,0 +1,114 @@
+//! [`ReadTx`]: documents at one commit timestamp.
+
+use std::{cell::RefCell, sync::Arc};
+
+use super::{
+    Query, ReadSet,
+    read_set::ReadOn,
+    tables::{OpenTable, OpenTables},
+};
+use crate::{
+    encoding::{ByteRange, Key},
+    error::{Error, RowError},
+    schema::{Doc, Id, Index, Table, decode_row},
+    storage::{Change, Changes, Order, Scan, Snapshot},
+    time::Ts,
+};
+
+/// A transaction that reads: the database as it stood after one commit, whatever is written meanwhile.
+///
+/// It holds no lock and keeps nobody waiting. As long as it lives, space that newer commits replaced is not reused.
+/// A [`WriteTx`](super::WriteTx) can be used wherever a `&ReadTx` is wanted, and then also sees its own changes.
+pub struct ReadTx {
+    pub(super) tables: Arc<OpenTables>,
+    pub(super) snapshot: Arc<Snapshot>,
+    /// A write transaction's own changes; empty in one that only reads.
+    pub(super) changes: Changes,
+    /// Collected where somebody asked for it.
+    reads: Option<RefCell<ReadSet>>,
+}
+
+impl ReadTx {
+    pub(super) fn new(tables: Arc<OpenTables>, snapshot: Arc<Snapshot>) -> Self {
+        Self { tables, snapshot, changes: Changes::new(), reads: None }
+    }
+
+    pub(super) fn tracked(tables: Arc<OpenTables>, snapshot: Arc<Snapshot>) -> Self {
+        Self { reads: Some(RefCell::default()), ..Self::new(tables, snapshot) }
+    }
+
+    /// The document with this id, or `None`. One point read.
+    ///
+    /// # Errors
+    ///
+    /// A row that does not decode, a storage failure, or a table that is not registered.
+    pub fn get<T: Table>(&self, id: Id<T>) -> Result<Option<Doc<T>>, Error> {
+        let table = self.tables.of::<T>()?;
+        let key = table.row_key(id.as_u64());
+        self.track_key(&key);
+        match self.read_value(&key, |row| decode(row, table, id))? {
+            Some(doc) => doc.map(Some).map_err(Error::from),
+            None => Ok(None),
+        }
+    }
+
+    /// A query over an index: [`eq`](Query::eq) and [`range`](Query::range) narrow it, [`collect`](Query::collect) and
+    /// its like run it. Rows come in the order of the index; `T::by_id` is the order in which they were inserted.
+    pub fn query<T: Table, K>(&self, index: Index<T, K>) -> Query<'_, T, K> {
+        Query::new(self, index)
+    }
+
+    /// The commit that this transaction sees; for a write transaction, the one before its own.
+    pub fn ts(&self) -> Ts {
+        Ts::from_u64(self.snapshot.ts)
+    }
+
+    /// What was read so far, where it was collected.
+    pub(super) fn into_reads(self) -> ReadSet {
+        self.reads.map(RefCell::into_inner).unwrap_or_default().normalised()
+    }
+
+    pub(super) fn is_tracked(&self) -> bool {
+        self.reads.is_some()
+    }
+
+    fn track_key(&self, key: &Key) {
+        if let Some(reads) = &self.reads {
+            reads.borrow_mut().add_key(key);
+        }
+    }
+
+    pub(super) fn track_range(&self, range: ByteRange, on: ReadOn) {
+        if let Some(reads) = &self.reads {
+            reads.borrow_mut().add(range, on);
+        }
+    }
+
+    /// Reads one value in place, own changes first.
+    pub(super) fn read_value<R>(&self, key: &Key, read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, Error> {
+        match self.changes.get(key) {
+            Some(Change::Put(value)) => Ok(Some(read(value))),
+            Some(Change::Delete) => Ok(None),
+            Some(Change::Touch) | None => Ok(self.snapshot.get(key, read)?),
+        }
+    }
+
+    pub(super) fn scan(&self, start: &[u8], end: &[u8], order: Order) -> Result<Scan<'_>, Error> {
+        Ok(self.snapshot.scan(&self.changes, start, end, order)?)
+    }
+}
+
+/// Makes a document of a stored row.
+pub(super) fn decode<T: Table>(row: &[u8], table: &OpenTable, id: Id<T>) -> Result<Doc<T>, RowError> {
+    let decoded = decode_row::<T>(row, &table.layouts);
+    let (value, created_at) = decoded.map_err(|error| with_row(error, || id.to_string()))?;
+    Ok(Doc::new(id, created_at, Arc::new(value)))
+}
+
+/// Says which row it was that did not decode.
+pub(super) fn with_row(error: RowError, id: impl FnOnce() -> String) -> RowError {
+    match error {
+        RowError::Decode { field, reason, .. } => RowError::Decode { row: id(), field, reason },
+        RowError::Encode { .. } => error,
+    }
+}
