@@ -181,7 +181,7 @@ fn a_frozen_default_that_does_not_convert_is_an_error_that_names_the_field() {
     let broken = FieldDefinition { default: Some(|| Ok(vec![])), ..field("age", "u64") };
     let stored = Catalog { tables: vec![evolved(&stored, vec![broken])], ..stored };
     let result = with_rows(&stored, &[table("items", vec![converted("age", "String", "u64")], vec![])]);
-    assert!(matches!(result, Err(OpenError::Row(RowError::Decode { field, .. })) if field == "age"));
+    assert!(matches!(result, Err(OpenError::Row(crate::error::RowError::Decode { field, .. })) if field == "age"));
 }
 
 #[test]
