@@ -13,8 +13,35 @@ use super::KeyPart;
 
 /// Every key begins with its keyspace, big endian, so that all keys of a database have one order.
 pub(crate) const KEYSPACE_BYTES: usize = 4;
+/// Set in the keyspaces of index entries, which are all key and have no value.
+pub(crate) const INDEX_KEYSPACE: u32 = 1 << 31;
+/// Keyspaces below this one belong to the engine.
+pub(crate) const FIRST_KEYSPACE: u32 = 16;
+
+/// What a keyspace holds; its number says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyspaceKind {
+    /// Rows by their ids: every key is eight bytes.
+    Rows,
+    /// Index entries.
+    Entries,
+    /// What the engine keeps about the database.
+    System,
+}
+
+/// What a keyspace holds.
+pub(crate) const fn kind_of(keyspace: u32) -> KeyspaceKind {
+    match keyspace {
+        0..FIRST_KEYSPACE => KeyspaceKind::System,
+        FIRST_KEYSPACE..INDEX_KEYSPACE => KeyspaceKind::Rows,
+        INDEX_KEYSPACE.. => KeyspaceKind::Entries,
+    }
+}
+
 /// Longer keys are allocated. With it a key takes 32 bytes, and an index key of two ids or enums and the row's id fits.
 const INLINE_BYTES: usize = 30;
+/// What usually follows the part with which a key becomes long: its end mark, an enum or two and the row's id.
+const USUAL_REST_BYTES: usize = 32;
 
 /// A composite key: the keyspace, then the key within it. Sorts and compares as its bytes; cheap to clone.
 #[derive(Clone)]
@@ -120,6 +147,7 @@ impl KeyWriter {
             free.copy_from_slice(bytes);
         } else {
             if self.long.is_empty() {
+                self.long.reserve(end + USUAL_REST_BYTES);
                 self.long.extend_from_slice(&self.inline[..self.size_bytes]);
             }
             self.long.extend_from_slice(bytes);

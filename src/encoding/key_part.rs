@@ -84,14 +84,23 @@ impl KeyPart for char {
 
 impl KeyPart for [u8] {
     fn encode_key(&self, key: &mut KeyWriter) {
-        let mut rest = self;
-        while let Some(zero) = rest.iter().position(|byte| *byte == 0) {
-            key.push(&rest[..=zero]);
-            key.push(&[0xff]);
-            rest = &rest[zero + 1..];
+        // Hardly any string has a zero, and `contains` looks at many bytes at a time.
+        if self.contains(&0) {
+            push_escaped(self, key);
+        } else {
+            key.push(self);
         }
-        key.push(rest);
         key.push(&[0, 0]);
+    }
+}
+
+/// A zero is followed by 0xff, so that it sorts after the two zeros at the end.
+fn push_escaped(bytes: &[u8], key: &mut KeyWriter) {
+    for up_to_zero in bytes.split_inclusive(|byte| *byte == 0) {
+        key.push(up_to_zero);
+        if up_to_zero.last() == Some(&0) {
+            key.push(&[0xff]);
+        }
     }
 }
 
@@ -143,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    fn encoded<P: KeyPart>(part: &P) -> Vec<u8> {
+    fn encoded<P: KeyPart + ?Sized>(part: &P) -> Vec<u8> {
         let mut key = KeyWriter::new(0);
         key.part(part);
         key.finish().local().to_vec()
@@ -188,6 +197,16 @@ mod tests {
         }
 
         #[test]
+        fn no_key_is_a_prefix_of_another(
+            a in prop::collection::vec(prop::sample::select(vec![0u8, 1, 255]), 0..6),
+            b in prop::collection::vec(prop::sample::select(vec![0u8, 1, 255]), 0..6),
+        ) {
+            prop_assert_eq!(encoded(&a).starts_with(&encoded(&b)), a == b);
+            let (a, b) = (Some((&a, 1u8)), Some((&b, 1u8)));
+            prop_assert_eq!(encoded(&a).starts_with(&encoded(&b)), a == b);
+        }
+
+        #[test]
         fn options_bools_chars_and_times_keep_their_order(
             a: (Option<i32>, bool, char, i64),
             b: (Option<i32>, bool, char, i64),
@@ -197,5 +216,14 @@ mod tests {
             keeps_order(&Timestamp::from_millis(a.3), &Timestamp::from_millis(b.3));
             keeps_order(&Some(a.0), &Some(b.0));
         }
+    }
+
+    #[test]
+    fn the_forms_are_the_documented_ones() {
+        assert_eq!(encoded("a\0b"), *b"a\0\xffb\0\0");
+        assert_eq!(encoded(&(Some(1u16), None::<u8>)), [1, 0, 1, 0]);
+        assert_eq!(encoded(&(-1i16, 1i16)), [0x7f, 0xff, 0x80, 0x01]);
+        assert_eq!(encoded(&(-1.0f32, 1.0f32)), [0x40, 0x7f, 0xff, 0xff, 0xbf, 0x80, 0, 0]);
+        assert_eq!(encoded(&(true, 'a', Timestamp::EPOCH)), [1, 0, 0, 0, b'a', 0x80, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

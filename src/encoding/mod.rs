@@ -14,7 +14,7 @@ mod row;
 
 pub(crate) use byte_range::ByteRange;
 pub use key::KeyWriter;
-pub(crate) use key::{KEYSPACE_BYTES, Key, prefix_end};
+pub(crate) use key::{FIRST_KEYSPACE, INDEX_KEYSPACE, KEYSPACE_BYTES, Key, KeyspaceKind, kind_of, prefix_end};
 pub use key_part::KeyPart;
 pub(crate) use row::{FieldSource, LayoutPlan, layout_of};
 pub use row::{Layouts, RowReader, RowWriter, decode_value, encode_value};

@@ -5,15 +5,22 @@
 
 use std::sync::Arc;
 
-use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
+use bincode::{
+    config::{Configuration, Limit, LittleEndian, Varint, standard},
+    enc::write::Writer,
+    error::EncodeError,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{error::RowError, time::Timestamp};
 
-/// No value decodes to more than this, whatever lengths damaged bytes claim.
-const DECODE_LIMIT_BYTES: usize = 64 << 20;
+/// Whatever lengths damaged bytes claim, decoding a value reserves no more than this. bincode counts up to 16 bytes for
+/// a number that takes one, so the limit is 16 times the largest row: what could be written can be read.
+const DECODE_LIMIT_BYTES: usize = 256 << 20;
 /// Lengths below this take one byte.
 const SHORT: usize = 0x80;
+/// What the longest length takes.
+const MAX_LENGTH_BYTES: usize = (usize::BITS as usize).div_ceil(7);
 const CREATED_AT_BYTES: usize = 8;
 
 fn config() -> Configuration<LittleEndian, Varint, Limit<DECODE_LIMIT_BYTES>> {
@@ -46,7 +53,8 @@ impl RowWriter {
     pub(crate) fn new(layout: u32, created_at: Timestamp) -> Self {
         const USUAL_ROW_BYTES: usize = 256;
         let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
-        put_length(&mut bytes, layout as usize);
+        let (layout, layout_bytes) = encode_length(layout as usize);
+        bytes.extend_from_slice(&layout[..layout_bytes]);
         bytes.extend_from_slice(&created_at.as_millis().to_le_bytes());
         Self { bytes }
     }
@@ -60,21 +68,37 @@ impl RowWriter {
         let start = self.bytes.len();
         // Most fields are short: one byte is left free for the length, and only longer fields are moved.
         self.bytes.push(0);
-        bincode::serde::encode_into_std_write(value, &mut self.bytes, config())
+        bincode::serde::encode_into_writer(value, Appender(&mut self.bytes), config())
             .map_err(|error| RowError::Encode { field: name.to_owned(), reason: error.to_string() })?;
         let size_bytes = self.bytes.len() - start - 1;
-        if size_bytes < SHORT {
-            self.bytes[start] = size_bytes as u8;
-            return Ok(());
+        match size_bytes < SHORT {
+            true => self.bytes[start] = size_bytes as u8,
+            false => self.widen_length(start, size_bytes),
         }
-        let mut length = Vec::with_capacity(5);
-        put_length(&mut length, size_bytes);
-        self.bytes.splice(start..=start, length);
         Ok(())
+    }
+
+    /// Puts a length of several bytes where one was left free for it.
+    fn widen_length(&mut self, start: usize, size_bytes: usize) {
+        let (length, length_bytes) = encode_length(size_bytes);
+        let end = self.bytes.len();
+        self.bytes.resize(end + length_bytes - 1, 0);
+        self.bytes.copy_within(start + 1..end, start + length_bytes);
+        self.bytes[start..start + length_bytes].copy_from_slice(&length[..length_bytes]);
     }
 
     pub(crate) fn finish(self) -> Arc<[u8]> {
         self.bytes.into()
+    }
+}
+
+/// Lets bincode write at the end of a row.
+struct Appender<'a>(&'a mut Vec<u8>);
+
+impl Writer for Appender<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
     }
 }
 
@@ -113,34 +137,27 @@ pub(crate) enum FieldSource {
 #[derive(Debug)]
 pub struct RowReader<'a> {
     created_at: Timestamp,
-    fields: Fields<'a>,
-}
-
-#[derive(Debug)]
-enum Fields<'a> {
-    /// What is left of a row in the current layout.
-    Sequential(&'a [u8]),
-    Mapped {
-        stored: Vec<&'a [u8]>,
-        sources: std::slice::Iter<'a, FieldSource>,
-    },
+    stored: StoredFields<'a>,
+    /// Where the declared fields come from, those that are still to be read; `None`: one after the other.
+    sources: Option<&'a [FieldSource]>,
 }
 
 impl<'a> RowReader<'a> {
     pub(crate) fn new(row: &'a [u8], layouts: &'a Layouts) -> Result<Self, RowError> {
-        let header = |reason: &str| damaged("its header", reason);
+        let cut_off = || damaged("its header", "it is cut off");
         let mut rest = row;
-        let layout = take_length(&mut rest).ok_or_else(|| header("it is cut off"))?;
-        let (created_at, rest) = rest.split_first_chunk::<CREATED_AT_BYTES>().ok_or_else(|| header("it is cut off"))?;
+        let layout = take_length(&mut rest).ok_or_else(cut_off)?;
+        let (created_at, fields) = rest.split_first_chunk::<CREATED_AT_BYTES>().ok_or_else(cut_off)?;
         let created_at = Timestamp::from_millis(i64::from_le_bytes(*created_at));
-        let fields = match layouts.plans.get(layout) {
-            Some(LayoutPlan::Current) => Fields::Sequential(rest),
-            Some(LayoutPlan::Mapped(sources)) => {
-                Fields::Mapped { stored: split_fields(rest)?, sources: sources.iter() }
+        let stored = StoredFields { fields, rest: fields, position: 0 };
+        let sources = match layouts.plans.get(layout) {
+            Some(LayoutPlan::Current) => None,
+            Some(LayoutPlan::Mapped(sources)) => Some(sources.as_slice()),
+            Some(LayoutPlan::Retired) | None => {
+                return Err(damaged("its header", &format!("layout {layout} is not known")));
             }
-            Some(LayoutPlan::Retired) | None => return Err(header(&format!("layout {layout} is not known"))),
         };
-        Ok(Self { created_at, fields })
+        Ok(Self { created_at, stored, sources })
     }
 
     pub(crate) fn created_at(&self) -> Timestamp {
@@ -153,27 +170,62 @@ impl<'a> RowReader<'a> {
     ///
     /// Bytes that are no such value.
     pub fn field<V: DeserializeOwned>(&mut self, name: &'static str) -> Result<V, RowError> {
-        let fail = |reason: String| damaged(name, &reason);
-        match &mut self.fields {
-            Fields::Sequential(rest) => {
-                let bytes = take_field(rest).ok_or_else(|| fail("the row is cut off".to_owned()))?;
-                decode_value(bytes).map_err(fail)
-            }
-            Fields::Mapped { stored, sources } => {
-                let source = sources.next().ok_or_else(|| fail("the layout has no such field".to_owned()))?;
-                let at = |position: &usize| {
-                    stored.get(*position).copied().ok_or_else(|| fail("the row is cut off".to_owned()))
-                };
-                match source {
-                    FieldSource::Stored(position) => decode_value(at(position)?).map_err(fail),
-                    FieldSource::Default(bytes) => decode_value(bytes).map_err(fail),
-                    FieldSource::Converted(position, convert) => {
-                        let converted = convert(at(position)?).map_err(fail)?;
-                        decode_value(&converted).map_err(fail)
-                    }
-                }
-            }
+        let value = match self.sources {
+            None => self.stored.next().map(decode_value),
+            Some(sources) => self.mapped_field(sources, name)?,
+        };
+        match value {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(reason)) => Err(damaged(name, &reason)),
+            None => Err(damaged(name, "the row is cut off")),
         }
+    }
+
+    /// The next declared field of a row in an earlier layout; `None` if the row ends before it.
+    fn mapped_field<V: DeserializeOwned>(
+        &mut self,
+        sources: &'a [FieldSource],
+        name: &'static str,
+    ) -> Result<Option<Result<V, String>>, RowError> {
+        let Some((source, rest)) = sources.split_first() else {
+            return Err(damaged(name, "the row's layout has no such field"));
+        };
+        self.sources = Some(rest);
+        Ok(match source {
+            FieldSource::Stored(position) => self.stored.at(*position).map(decode_value),
+            FieldSource::Default(bytes) => Some(decode_value(bytes)),
+            FieldSource::Converted(position, convert) => {
+                self.stored.at(*position).map(|bytes| convert(bytes).and_then(|bytes| decode_value(&bytes)))
+            }
+        })
+    }
+}
+
+/// The fields of a row as they stand in it. They are walked, not collected: mostly they are asked for in their order.
+#[derive(Debug)]
+struct StoredFields<'a> {
+    /// All of them.
+    fields: &'a [u8],
+    /// Those that are still ahead, from the one at `position`.
+    rest: &'a [u8],
+    position: usize,
+}
+
+impl<'a> StoredFields<'a> {
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let field = take_field(&mut self.rest)?;
+        self.position += 1;
+        Some(field)
+    }
+
+    fn at(&mut self, position: usize) -> Option<&'a [u8]> {
+        if position < self.position {
+            (self.rest, self.position) = (self.fields, 0);
+        }
+        while self.position < position {
+            self.next()?;
+        }
+        self.next()
     }
 }
 
@@ -183,25 +235,22 @@ pub(crate) fn layout_of(row: &[u8]) -> Option<u32> {
     take_length(&mut rest).map(|layout| layout as u32)
 }
 
-fn split_fields(mut rest: &[u8]) -> Result<Vec<&[u8]>, RowError> {
-    let mut fields = Vec::new();
-    while !rest.is_empty() {
-        let field = take_field(&mut rest).ok_or_else(|| damaged("its fields", "the row is cut off"))?;
-        fields.push(field);
-    }
-    Ok(fields)
-}
-
+#[cold]
 fn damaged(field: &str, reason: &str) -> RowError {
     RowError::Decode { row: String::new(), field: field.to_owned(), reason: reason.to_owned() }
 }
 
-fn put_length(bytes: &mut Vec<u8>, mut length: usize) {
+/// Seven bits a byte, the lowest first; the high bit says that more follow. Answers also how many bytes are used.
+fn encode_length(mut length: usize) -> ([u8; MAX_LENGTH_BYTES], usize) {
+    let mut bytes = [0; MAX_LENGTH_BYTES];
+    let mut used = 0;
     while length >= SHORT {
-        bytes.push((length % SHORT + SHORT) as u8);
+        bytes[used] = (length % SHORT + SHORT) as u8;
         length /= SHORT;
+        used += 1;
     }
-    bytes.push(length as u8);
+    bytes[used] = length as u8;
+    (bytes, used + 1)
 }
 
 fn take_length(bytes: &mut &[u8]) -> Option<usize> {
@@ -285,6 +334,37 @@ mod tests {
         let layouts = layouts(vec![LayoutPlan::Mapped(sources), LayoutPlan::Current]);
         let read = read(&row("old", &["a".to_owned()], Some(1)), &layouts).expect("the plan fits the row");
         assert_eq!(read, ("Some(1)".to_owned(), vec!["a".to_owned()], Some(9)));
+    }
+
+    #[test]
+    fn fields_of_every_length_read_back() {
+        for size in [0, 125, 126, 127, 128, 16_380, 16_381, 16_382, 16_383, 16_384, 70_000] {
+            let title = "x".repeat(size);
+            let read = read(&row(&title, &[], Some(1)), &layouts(vec![LayoutPlan::Current]));
+            assert_eq!(read.expect("it was just written"), (title, Vec::new(), Some(1)));
+        }
+    }
+
+    #[test]
+    fn many_numbers_that_are_short_when_encoded_read_back() {
+        let numbers = vec![1u128; 5 << 20];
+        let bytes = encode_value(&numbers).expect("numbers encode");
+        assert!(decode_value::<Vec<u128>>(&bytes).is_ok_and(|read| read == numbers));
+    }
+
+    #[test]
+    fn bytes_after_a_value_are_an_error() {
+        let error = decode_value::<u8>(&[1, 2, 3]).expect_err("two bytes are too many");
+        assert!(error.contains("2 bytes"), "{error}");
+    }
+
+    #[test]
+    fn a_row_of_a_layout_without_rows_is_an_error_that_names_it() {
+        let row = row("t", &[], None);
+        for plans in [vec![], vec![LayoutPlan::Retired]] {
+            let error = RowReader::new(&row, &Layouts { current: 7, plans }).expect_err("layout 0 has no rows");
+            assert!(error.to_string().contains("layout 0"), "{error}");
+        }
     }
 
     #[test]

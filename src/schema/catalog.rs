@@ -8,14 +8,12 @@ use std::collections::HashSet;
 
 use super::definition::{IndexDefinition, IndexKind, OnDelete};
 use crate::{
-    encoding::{decode_value, encode_value},
+    encoding::{FIRST_KEYSPACE, decode_value, encode_value},
     error::{OpenError, SchemaError},
 };
 
 /// The version that this release writes, and the newest that it reads.
 const VERSION: u8 = 1;
-/// Keyspaces below are the engine's own.
-const FIRST_KEYSPACE: u32 = 16;
 
 /// Every table of the database, and the work that an interrupted opening left.
 #[derive(Debug, Clone, PartialEq)]
@@ -379,7 +377,8 @@ mod tests {
 
     #[test]
     fn a_catalog_that_contradicts_itself_is_damaged() {
-        let damage: [(fn(&mut Catalog), &str); 8] = [
+        type Damage = fn(&mut Catalog);
+        let cases: [(Damage, &str); 8] = [
             (|catalog| catalog.next_keyspace = 29, "keyspace 29"),
             (|catalog| catalog.tables[0].keyspace = 15, "keyspace 15"),
             (|catalog| catalog.tables[0].indexes[2].keyspace = 16, "keyspace 16"),
@@ -396,7 +395,7 @@ mod tests {
                 "one name",
             ),
         ];
-        for (damage, expected) in damage {
+        for (damage, expected) in cases {
             let mut catalog = catalog();
             damage(&mut catalog);
             let reason = reason(&catalog.encode());

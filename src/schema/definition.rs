@@ -1,4 +1,5 @@
-//! What [`schema!`](crate::schema!) says about a table, as constants: the declared side that the catalog is compared with.
+//! What [`schema!`](crate::schema!) says about a table, as constants: the declared side that the catalog is compared
+//! with.
 
 /// A value's bytes in a row, or why it has none.
 pub type EncodedValue = Result<Vec<u8>, String>;

@@ -12,8 +12,8 @@ use crate::time::Timestamp;
 /// The row is shared, so a clone costs two words and a count. A `Doc` dereferences to the row, and is the row as it was
 /// at one snapshot: later commits make another.
 ///
-/// In JSON it is one flat object: `_id`, `_creationTime` in milliseconds, then the fields in camelCase. When it is read,
-/// unknown names are ignored.
+/// In JSON it is one flat object: `_id`, `_creationTime` in milliseconds, then the fields in camelCase. When it is
+/// read, unknown names are ignored.
 pub struct Doc<T> {
     id: Id<T>,
     created_at: Timestamp,

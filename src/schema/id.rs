@@ -41,8 +41,8 @@ impl<T> Id<T> {
     }
 }
 
-/// Digits and check symbols: no `i`, `l`, `o`, `u` and `z`, which are read as others. Their count is prime, so that every
-/// weight below has an inverse, on which the promise to find mistakes rests.
+/// Digits and check symbols: no `i`, `l`, `o`, `u` and `z`, which are read as others. Their count is prime, so that
+/// every weight below has an inverse, on which the promise to find mistakes rests.
 const SYMBOLS: &[u8; 31] = b"0123456789abcdefghjkmnpqrstvwxy";
 const BASE: u64 = SYMBOLS.len() as u64;
 
@@ -67,8 +67,8 @@ pub(crate) fn id_text(table: &str, number: u64) -> String {
 
 /// The sum of the digits, weighted 1, 2, … from the last, plus the table's name as a number, modulo the base.
 ///
-/// With the check symbol itself counted as weight -1, all weights (at most 13, for that many digits fill 64 bits) differ
-/// and none is zero: a wrong symbol changes the sum, and so does a swap of any two different ones.
+/// With the check symbol itself counted as weight -1, all weights (at most 13, for that many digits fill 64 bits)
+/// differ and none is zero: a wrong symbol changes the sum, and so does a swap of any two different ones.
 fn check_symbol(table: &str, number: u64) -> usize {
     let mut sum = table.bytes().fold(0, |sum, byte| (sum * 256 + u64::from(byte)) % BASE);
     let mut rest = number;

@@ -172,7 +172,10 @@ macro_rules! keys {
         }
     };
     (@tuples [$($part:ident $given:ident $position:tt),*]) => {};
-    (@tuples [$($part:ident $given:ident $position:tt),*] $next:ident $next_given:ident $next_position:tt $(, $rest:ident $rest_given:ident $rest_position:tt)*) => {
+    (
+        @tuples [$($part:ident $given:ident $position:tt),*]
+        $next:ident $next_given:ident $next_position:tt $(, $rest:ident $rest_given:ident $rest_position:tt)*
+    ) => {
         impl<$($part, $given: AsPart<$part>,)* $next, $next_given: AsPart<$next>, $($rest),*>
             Prefix<($($part,)* $next, $($rest,)*), TupleOfParts> for ($($given,)* $next_given,)
         {
@@ -188,7 +191,10 @@ macro_rules! keys {
             }
         }
 
-        keys!(@tuples [$($part $given $position,)* $next $next_given $next_position] $($rest $rest_given $rest_position),*);
+        keys! {
+            @tuples [$($part $given $position,)* $next $next_given $next_position]
+            $($rest $rest_given $rest_position),*
+        }
     };
 }
 

@@ -5,11 +5,13 @@ use crate::{encoding::KeyPart, time::Timestamp};
 
 /// The type of a field that can be a part of an index's key.
 ///
-/// Its description is kept with every stored index: when it changes, the bytes of the keys do too, and the index is rebuilt.
+/// Its description is kept with every stored index: when it changes, the bytes of the keys do too, and the index is
+/// rebuilt.
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` cannot be part of an index key",
     label = "the field has type `{Self}`, which has no order-preserving key",
-    note = "key parts are integers, `bool`, floats, `char`, `String`, `Vec<u8>`, `Timestamp`, `Id<…>`, enums of `schema!`, and `Option` and tuples of these; an index over the elements of a `Vec` is a `multi`"
+    note = "key parts are integers, `bool`, floats, `char`, `String`, `Vec<u8>`, `Timestamp`, `Id<…>`, enums of `schema!`",
+    note = "and `Option` and tuples of these; an index over the elements of a `Vec` is a `multi`"
 )]
 pub trait KeyType: KeyPart {
     /// The type, spelled the same wherever and under whatever alias it is declared.

@@ -36,24 +36,27 @@
 /// assert_eq!(by_category.name(), "by_project_and_category");
 /// ```
 ///
-/// **An enum** is a text to the outside (`as_str`, `Display`, `FromStr`, serde) and one byte in keys, in the order of its
-/// variants; append new ones at the end, or the indexes over it are rebuilt. It derives `Clone`, `Copy`, `Debug`,
+/// **An enum** is a text to the outside (`as_str`, `Display`, `FromStr`, serde) and one byte in keys, in the order of
+/// its variants; append new ones at the end, or the indexes over it are rebuilt. It derives `Clone`, `Copy`, `Debug`,
 /// `PartialEq`, `Eq`, `PartialOrd`, `Ord` and `Hash`.
 ///
-/// **A table** is a struct whose fields are all `pub`. It derives `Clone`, `Debug` and `PartialEq`, and writes itself as a
-/// JSON object with camelCase names. A field is any type with these, serde's two traits, `Send` and `Sync`.
+/// **A table** is a struct whose fields are all `pub`. It derives `Clone`, `Debug` and `PartialEq`, and writes itself as
+/// a JSON object with camelCase names. A field is any type with these, serde's two traits, `Send` and `Sync`.
 /// - `priority: u8 = 0` gives a default: to rows that were written before the field existed, and to JSON that lacks it.
 /// - `title was "name": String` reads what earlier rows have as `name`.
 ///
 /// **In the `with` block**, each statement ends in `;`:
-/// - `index name (a, b)` keeps one entry per row, `unique name (a)` allows one row per key, `multi name (a)` over a `Vec`
-///   keeps one entry per distinct element. Up to six fields. The constant `Table::name` is the index's [`Index`](crate::Index);
-///   every table has `by_id`, over its ids.
-/// - `on delete cascade`, `restrict` or `set null` after the fields makes the first one, an `Id<…>` or `Option<Id<…>>`, a
-///   reference: it must point at a row that exists, and the words say what deleting that row does to this one.
+/// - `index name (a, b)` keeps one entry per row, `unique name (a)` allows one row per key, `multi name (a)` over a
+///   `Vec` keeps one entry per distinct element. Up to six fields. The constant `Table::name` is the index's
+///   [`Index`](crate::Index); every table has `by_id`, over its ids.
+/// - `on delete cascade`, `restrict` or `set null` after the fields makes the first one, an `Id<…>` or `Option<Id<…>>`,
+///   a reference: it must point at a row that exists, and the words say what deleting that row does to this one.
 /// - `convert field: Old => |old| …` turns stored values of an earlier type into the declared one, a `fn(Old) -> New`.
 ///
 /// Docs and attributes are carried through, for enums, variants, tables, fields and indexes.
+///
+/// Tables may refer to each other in any order, and to those of another `schema!`. The compiler's recursion limit ends
+/// one `schema!` at some hundred items: enums, tables, and the statements of the last `with` block.
 #[macro_export]
 macro_rules! schema {
     ($($items:tt)*) => { $crate::__schema_items! { [] $($items)* } };
@@ -82,7 +85,11 @@ macro_rules! __schema_items {
         $crate::__schema_enum! { $(#[$meta])* $vis enum $enum { $($variants)* } }
         $crate::__schema_items! { [$($name)*] $($rest)* }
     };
-    ([$($others:tt)*] $(#[$meta:meta])* $vis:vis table $table:tt in $name:tt { $($fields:tt)* } with { $($with:tt)* } $($rest:tt)*) => {
+    (
+        [$($others:tt)*]
+        $(#[$meta:meta])* $vis:vis table $table:tt in $name:tt { $($fields:tt)* } with { $($with:tt)* }
+        $($rest:tt)*
+    ) => {
         $crate::__schema_with! { { $(#[$meta])* $vis table $table in $name { $($fields)* } } [0] {} {} $($with)* }
         $crate::__schema_items! { [$($others)* $name] $($rest)* }
     };
@@ -209,7 +216,8 @@ macro_rules! __schema_with {
     };
     (
         $table:tt [$($position:tt)+] { $($indexes:tt)* } $conversions:tt
-        $(#[$meta:meta])* $kind:ident $name:tt ($($part:tt),+ $(,)?) $(on delete $action:ident $($null:ident)?)? ; $($rest:tt)*
+        $(#[$meta:meta])* $kind:ident $name:tt ($($part:tt),+ $(,)?) $(on delete $action:ident $($null:ident)?)? ;
+        $($rest:tt)*
     ) => {
         $crate::__schema_index_rules! { $kind $name ($($part)+) [$($action $($null)?)?] }
         $crate::__schema_with! {
@@ -251,11 +259,15 @@ macro_rules! __schema_index_rules {
     (@parts $kind:ident $($part:tt)+) => {};
 
     (@action $kind:ident $name:tt) => {};
-    (@action multi $name:tt $($action:ident)+) => { $crate::__schema_index_rules! { @broken demand_multi_reference $name } };
+    (@action multi $name:tt $($action:ident)+) => {
+        $crate::__schema_index_rules! { @broken demand_multi_reference $name }
+    };
     (@action $kind:ident $name:tt cascade) => {};
     (@action $kind:ident $name:tt restrict) => {};
     (@action $kind:ident $name:tt set null) => {};
-    (@action $kind:ident $name:tt $($other:ident)+) => { $crate::__schema_index_rules! { @broken demand_deletion $name } };
+    (@action $kind:ident $name:tt $($other:ident)+) => {
+        $crate::__schema_index_rules! { @broken demand_deletion $name }
+    };
 
     ($kind:ident $name:tt ($($part:tt)+) [$($action:ident)*]) => {
         $crate::__schema_index_rules! { @name $name $name }

@@ -13,7 +13,8 @@ macro_rules! hold_for_true {
 }
 
 hold_for_true! {
-    TableName OwnTableName VariantText VariantCount PublicField OwnFieldName OwnJsonName SingleConversion IndexName OwnIndexName KindOfIndex PartCount MultiAlone MultiReference Deletion
+    TableName OwnTableName VariantText VariantCount PublicField OwnFieldName OwnJsonName SingleConversion
+    IndexName OwnIndexName KindOfIndex PartCount MultiAlone MultiReference Deletion
 }
 
 /// A table's name is what its ids begin with.

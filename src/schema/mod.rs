@@ -7,8 +7,8 @@
 //! - `definition` is what was declared, as constants.
 //! - `table` is what can be done with rows: `Table` with their type, `TableOps` without, `Tables` for many.
 //! - `id` and `doc` are what rows are known and handed out by; `json` is both in the formats of serde.
-//! - `index` is `Index` and the typed prefixes of its key; `key_type` and `reference` say which fields may be part of one;
-//!   `keys` makes a row's keys.
+//! - `index` is `Index` and the typed prefixes of its key; `key_type` and `reference` say which fields may be part of
+//!   one; `keys` makes a row's keys.
 //! - `catalog` is what the database remembers of its tables, and `evolution` compares it with what is declared.
 
 pub(crate) mod catalog;

@@ -11,7 +11,9 @@ macro_rules! __schema_table {
         ($dollar:tt)
         {
             $(#[$meta:meta])* $vis:vis table $table:tt in $name:tt
-            { $($(#[$field_meta:meta])* $field_vis:vis $field:ident $(was $was:literal)? : $ty:ty $(= $default:expr)?),* $(,)? }
+            { $(
+                $(#[$field_meta:meta])* $field_vis:vis $field:ident $(was $was:literal)? : $ty:ty $(= $default:expr)?
+            ),* $(,)? }
         }
         { $({ [$(#[$index_meta:meta])*] $kind:ident $index:tt [$position:expr] $parts:tt $action:tt })* }
         { $({ $converted:tt : $old:ty => $convert:expr })* }

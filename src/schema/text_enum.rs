@@ -1,4 +1,5 @@
-//! What the enums of [`schema!`](crate::schema!) have in common: each variant is a text to the outside and a position in keys.
+//! What the enums of [`schema!`](crate::schema!) have in common: each variant is a text to the outside and a position
+//! in keys.
 
 use std::{fmt, marker::PhantomData};
 

@@ -15,9 +15,10 @@ use redb::{
 use super::{
     disk::{Disk, DiskFile},
     overlay::Overlay,
+    snapshot::Order,
 };
 use crate::{
-    encoding::Key,
+    encoding::{INDEX_KEYSPACE, Key, KeyspaceKind, kind_of},
     error::{OpenError, StorageError},
 };
 
@@ -35,7 +36,6 @@ const LOG_FROM: &str = "log_from";
 const LOG_GOES_ON: &str = "log_goes_on";
 
 type Bytes = &'static [u8];
-type ReadTable = ReadOnlyTable<Bytes, Bytes>;
 
 /// The redb database of one tropism database. The lock is held while a checkpoint is written; reads go through
 /// snapshots and never meet it. `None` when it is closed.
@@ -128,9 +128,11 @@ impl Base {
         let mut entries = overlay.iter().peekable();
         while let Some((key, _)) = entries.peek() {
             let keyspace = key.keyspace();
-            let name = table_name(keyspace);
-            let mut table = transaction.open_table(definition(&name)).map_err(failed)?;
-            write_keyspace(&mut table, keyspace, &mut entries)?;
+            match kind_of(keyspace) {
+                KeyspaceKind::Rows => write_keyspace::<Rows, _>(&transaction, keyspace, &mut entries)?,
+                KeyspaceKind::Entries => write_keyspace::<Entries, _>(&transaction, keyspace, &mut entries)?,
+                KeyspaceKind::System => write_keyspace::<System, _>(&transaction, keyspace, &mut entries)?,
+            }
         }
         let mut table = transaction.open_table(FIGURES).map_err(failed)?;
         table.insert(FORMAT, BASE_FORMAT).map_err(failed)?;
@@ -149,38 +151,109 @@ impl Base {
         let mut tables = Vec::new();
         for handle in read.list_tables().map_err(failed)? {
             let Some(keyspace) = keyspace_of(handle.name()) else { continue };
-            let table = read.open_table(definition(handle.name())).map_err(failed)?;
-            if tables.len() <= keyspace {
-                tables.resize_with(keyspace + 1, || None);
+            let table = open_for_reading(&read, keyspace, handle.name()).map_err(failed)?;
+            if tables.len() <= position(keyspace) {
+                tables.resize_with(position(keyspace) + 1, || None);
             }
-            tables[keyspace] = Some(table);
+            tables[position(keyspace)] = Some(table);
         }
         Ok(BaseSnapshot { tables })
     }
 }
 
+/// What a keyspace holds, which decides the types of its redb table: fixed-width keys and empty values are faster to
+/// search and smaller.
+trait Kind {
+    type Key: redb::Key + 'static;
+    type Value: redb::Value + 'static;
+
+    fn key(local: &[u8]) -> <Self::Key as redb::Value>::SelfType<'_>;
+    fn value(value: &[u8]) -> <Self::Value as redb::Value>::SelfType<'_>;
+}
+
+/// Rows by their ids.
+struct Rows;
+/// Index entries, which are all key.
+struct Entries;
+/// What the engine keeps about the database.
+struct System;
+
+impl Kind for Rows {
+    type Key = u64;
+    type Value = Bytes;
+
+    fn key(local: &[u8]) -> u64 {
+        local.first_chunk::<8>().map_or(0, |id| u64::from_be_bytes(*id))
+    }
+
+    fn value(value: &[u8]) -> &[u8] {
+        value
+    }
+}
+
+impl Kind for Entries {
+    type Key = Bytes;
+    type Value = ();
+
+    fn key(local: &[u8]) -> &[u8] {
+        local
+    }
+
+    fn value(_: &[u8]) {}
+}
+
+impl Kind for System {
+    type Key = Bytes;
+    type Value = Bytes;
+
+    fn key(local: &[u8]) -> &[u8] {
+        local
+    }
+
+    fn value(value: &[u8]) -> &[u8] {
+        value
+    }
+}
+
+enum ReadTable {
+    Rows(ReadOnlyTable<u64, Bytes>),
+    Entries(ReadOnlyTable<Bytes, ()>),
+    System(ReadOnlyTable<Bytes, Bytes>),
+}
+
 /// Writes the entries of one keyspace, which come first in `entries`, in key order.
 ///
 /// Keys past the table's last one, as new rows are, go through a cursor at the right edge, without a descent each.
-fn write_keyspace<'a>(
-    table: &mut redb::Table<'_, Bytes, Bytes>,
+fn write_keyspace<'a, K: Kind, I>(
+    transaction: &redb::WriteTransaction,
     keyspace: u32,
-    entries: &mut std::iter::Peekable<impl Iterator<Item = (&'a Key, &'a Option<Arc<[u8]>>)>>,
-) -> Result<(), StorageError> {
-    let last = table.last().map_err(failed)?.map(|(key, _)| key.value().to_vec());
-    let is_past_the_end = |key: &[u8]| last.as_ref().is_none_or(|last| key > last.as_slice());
+    entries: &mut std::iter::Peekable<I>,
+) -> Result<(), StorageError>
+where
+    I: Iterator<Item = (&'a Key, &'a Option<Arc<[u8]>>)>,
+{
+    let name = table_name(keyspace);
+    let mut table = transaction.open_table(TableDefinition::<K::Key, K::Value>::new(&name)).map_err(failed)?;
+    let last =
+        table.last().map_err(failed)?.map(|(key, _)| <K::Key as redb::Value>::as_bytes(&key.value()).as_ref().to_vec());
+    let is_past_the_end = |key: &[u8]| {
+        let key = K::key(key);
+        let bytes = <K::Key as redb::Value>::as_bytes(&key);
+        last.as_ref().is_none_or(|last| <K::Key as redb::Key>::compare(bytes.as_ref(), last).is_gt())
+    };
     while let Some((key, value)) =
         entries.next_if(|(key, _)| key.keyspace() == keyspace && !is_past_the_end(key.local()))
     {
         match value {
-            Some(value) => drop(table.insert(key.local(), &**value).map_err(failed)?),
-            None => drop(table.remove(key.local()).map_err(failed)?),
+            Some(value) => drop(table.insert(K::key(key.local()), K::value(value)).map_err(failed)?),
+            None => drop(table.remove(K::key(key.local())).map_err(failed)?),
         }
     }
-    let mut cursor = table.upper_bound_mut(Bound::<&[u8]>::Unbounded).map_err(failed)?;
+    let mut cursor =
+        table.upper_bound_mut(Bound::<<K::Key as redb::Value>::SelfType<'_>>::Unbounded).map_err(failed)?;
     while let Some((key, value)) = entries.next_if(|(key, _)| key.keyspace() == keyspace) {
         if let Some(value) = value {
-            cursor.insert_before(key.local(), &**value).map_err(failed)?;
+            cursor.insert_before(K::key(key.local()), K::value(value)).map_err(failed)?;
         }
     }
     cursor.close().map_err(failed)
@@ -188,34 +261,108 @@ fn write_keyspace<'a>(
 
 /// Every table of the base at one timestamp.
 pub(crate) struct BaseSnapshot {
-    /// By keyspace number, which is dense.
+    /// By the keyspace's number without its kind, which is dense.
     tables: Vec<Option<ReadTable>>,
 }
 
-/// Entries of one keyspace of the base, from either end.
-pub(super) type BaseRange = redb::Range<'static, Bytes, Bytes>;
-/// A key or a value in the base, as long as it is held.
-pub(super) type BaseBytes = AccessGuard<'static, Bytes>;
-
 impl BaseSnapshot {
     fn table(&self, keyspace: u32) -> Option<&ReadTable> {
-        self.tables.get(keyspace as usize)?.as_ref()
+        self.tables.get(position(keyspace))?.as_ref()
     }
 
-    /// The value of a key within its keyspace.
-    pub(super) fn get(&self, keyspace: u32, key: &[u8]) -> Result<Option<AccessGuard<'_, Bytes>>, StorageError> {
-        let Some(table) = self.table(keyspace) else { return Ok(None) };
-        ReadableTable::get(table, key).map_err(failed)
+    /// Reads the value of a key within its keyspace, in place.
+    pub(super) fn get<R>(
+        &self,
+        keyspace: u32,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StorageError> {
+        Ok(match self.table(keyspace) {
+            None => None,
+            Some(ReadTable::Rows(table)) => table.get(Rows::key(key)).map_err(failed)?.map(|value| read(value.value())),
+            Some(ReadTable::Entries(table)) => table.get(key).map_err(failed)?.map(|_| read(&[])),
+            Some(ReadTable::System(table)) => table.get(key).map_err(failed)?.map(|value| read(value.value())),
+        })
     }
 
-    /// The entries between two keys within one keyspace.
+    /// The entries within one keyspace from a key on, up to, not with, another; without one, to the end.
     pub(super) fn range(
         &self,
         keyspace: u32,
-        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+        start: &[u8],
+        end: Option<&[u8]>,
     ) -> Result<Option<BaseRange>, StorageError> {
-        let Some(table) = self.table(keyspace) else { return Ok(None) };
-        table.range::<&[u8]>(bounds).map(Some).map_err(failed)
+        let bytes = (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded));
+        Ok(match self.table(keyspace) {
+            None => None,
+            Some(ReadTable::Rows(table)) => {
+                let Some(start) = first_id_from(start) else { return Ok(None) };
+                let end = end.and_then(first_id_from).map_or(Bound::Unbounded, Bound::Excluded);
+                let range = table.range::<u64>((Bound::Included(start), end)).map_err(failed)?;
+                Some(BaseRange::Rows(range))
+            }
+            Some(ReadTable::Entries(table)) => Some(BaseRange::Entries(table.range::<&[u8]>(bytes).map_err(failed)?)),
+            Some(ReadTable::System(table)) => Some(BaseRange::System(table.range::<&[u8]>(bytes).map_err(failed)?)),
+        })
+    }
+}
+
+/// The smallest id whose eight bytes are not less than `bytes`; `None` if all are.
+fn first_id_from(bytes: &[u8]) -> Option<u64> {
+    let mut id = [0; 8];
+    let given = bytes.len().min(id.len());
+    id[..given].copy_from_slice(&bytes[..given]);
+    let is_longer = bytes.len() > id.len();
+    u64::from_be_bytes(id).checked_add(u64::from(is_longer))
+}
+
+/// Entries of one keyspace of the base, from either end.
+pub(super) enum BaseRange {
+    Rows(redb::Range<'static, u64, Bytes>),
+    Entries(redb::Range<'static, Bytes, ()>),
+    System(redb::Range<'static, Bytes, Bytes>),
+}
+
+/// One entry of the base, as long as it is held.
+pub(super) enum BaseEntry {
+    Row([u8; 8], AccessGuard<'static, Bytes>),
+    Entry(AccessGuard<'static, Bytes>),
+    System(AccessGuard<'static, Bytes>, AccessGuard<'static, Bytes>),
+}
+
+impl BaseRange {
+    /// The next entry from that end.
+    pub(super) fn next(&mut self, order: Order) -> Result<Option<BaseEntry>, StorageError> {
+        fn step<K: redb::Key, V: redb::Value>(range: &mut redb::Range<'static, K, V>, order: Order) -> Step<K, V> {
+            let next = match order {
+                Order::Ascending => range.next(),
+                Order::Descending => range.next_back(),
+            };
+            next.transpose().map_err(failed)
+        }
+        Ok(match self {
+            Self::Rows(range) => step(range, order)?.map(|(id, row)| BaseEntry::Row(id.value().to_be_bytes(), row)),
+            Self::Entries(range) => step(range, order)?.map(|(key, _)| BaseEntry::Entry(key)),
+            Self::System(range) => step(range, order)?.map(|(key, value)| BaseEntry::System(key, value)),
+        })
+    }
+}
+
+type Step<K, V> = Result<Option<(AccessGuard<'static, K>, AccessGuard<'static, V>)>, StorageError>;
+
+impl BaseEntry {
+    pub(super) fn key(&self) -> &[u8] {
+        match self {
+            Self::Row(id, _) => id,
+            Self::Entry(key) | Self::System(key, _) => key.value(),
+        }
+    }
+
+    pub(super) fn value(&self) -> &[u8] {
+        match self {
+            Self::Row(_, value) | Self::System(_, value) => value.value(),
+            Self::Entry(_) => &[],
+        }
     }
 }
 
@@ -227,12 +374,21 @@ fn table_name(keyspace: u32) -> String {
     format!("keyspace-{keyspace}")
 }
 
-fn keyspace_of(table: &str) -> Option<usize> {
+fn keyspace_of(table: &str) -> Option<u32> {
     table.strip_prefix("keyspace-")?.parse().ok()
 }
 
-fn definition(name: &str) -> TableDefinition<'_, Bytes, Bytes> {
-    TableDefinition::new(name)
+/// The keyspace's number without its kind.
+fn position(keyspace: u32) -> usize {
+    (keyspace & !INDEX_KEYSPACE) as usize
+}
+
+fn open_for_reading(read: &redb::ReadTransaction, keyspace: u32, name: &str) -> Result<ReadTable, redb::TableError> {
+    Ok(match kind_of(keyspace) {
+        KeyspaceKind::Rows => ReadTable::Rows(read.open_table(TableDefinition::new(name))?),
+        KeyspaceKind::Entries => ReadTable::Entries(read.open_table(TableDefinition::new(name))?),
+        KeyspaceKind::System => ReadTable::System(read.open_table(TableDefinition::new(name))?),
+    })
 }
 
 pub(super) fn failed(error: impl Into<redb::Error>) -> StorageError {

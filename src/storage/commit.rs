@@ -50,6 +50,8 @@ pub(super) struct Head {
     pub(super) freeze_wanted: bool,
     /// How often the overlay was frozen.
     pub(super) freezes: u64,
+    /// What was logged since then. Overwriting the same keys lets the log grow and the overlay not.
+    pub(super) logged_bytes: usize,
     /// The segment that the last commit went to, or that the log begins with. No later commit lies before it.
     pub(super) log_from: u64,
     /// Whether that segment exists.
@@ -106,7 +108,7 @@ impl Store {
             let seen = self.checkpoint.lock().ended;
             let (size_bytes, is_due) = {
                 let head = self.head.lock();
-                (head.size_bytes(), head.overlay.size_bytes() >= self.options.checkpoint_bytes)
+                (head.size_bytes(), head.waiting_bytes() >= self.options.checkpoint_bytes)
             };
             let is_over = size_bytes > self.options.overlay_limit_bytes;
             match self.options.background {
@@ -130,7 +132,7 @@ impl Store {
                 self.publish(head.snapshot());
             }
             (
-                head.overlay.size_bytes() >= self.options.checkpoint_bytes && head.frozen.is_none(),
+                head.waiting_bytes() >= self.options.checkpoint_bytes && head.frozen.is_none(),
                 head.pending_bytes() >= FLUSH_EARLY_BYTES,
             )
         };
@@ -241,6 +243,7 @@ impl Head {
             group_of_newest: 0,
             freeze_wanted: false,
             freezes: 0,
+            logged_bytes: 0,
             log_from,
             log_goes_on,
         }
@@ -260,12 +263,18 @@ impl Head {
         self.overlay.size_bytes() + self.frozen.as_ref().map_or(0, |frozen| frozen.size_bytes())
     }
 
+    /// What a checkpoint would take off the overlay or off the log, whichever is more.
+    fn waiting_bytes(&self) -> usize {
+        self.overlay.size_bytes().max(self.logged_bytes)
+    }
+
     fn pending_bytes(&self) -> usize {
         self.pending.back().map_or(0, |pending| pending.frame.len())
     }
 
     fn append(&mut self, segment: &Arc<Segment>, record: &[u8], ts: u64) {
         self.group_of_newest = self.group;
+        self.logged_bytes += record.len();
         let fits = self.pending.back().is_some_and(|pending| pending.segment.number == segment.number);
         if !fits {
             let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + record.len());

@@ -127,6 +127,7 @@ impl Store {
             let overlay = Arc::new(std::mem::take(&mut head.overlay));
             head.frozen = Some(Arc::clone(&overlay));
             head.freezes += 1;
+            head.logged_bytes = 0;
             head.freeze_wanted = false;
             frozen = Some(Frozen { overlay, ts: head.ts, log_from: head.log_from, log_goes_on: head.log_goes_on });
         }

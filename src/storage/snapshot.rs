@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    base::{BaseBytes, BaseRange, BaseSnapshot},
+    base::{BaseEntry, BaseRange, BaseSnapshot},
     overlay::{Overlay, OverlayRange},
     record::Change,
 };
@@ -49,7 +49,7 @@ impl Snapshot {
             return Ok(known.map(read));
         }
         let (keyspace, local) = split(key);
-        Ok(self.base.get(keyspace, local)?.map(|value| read(value.value())))
+        self.base.get(keyspace, local, read)
     }
 
     /// The entries from one composite key up to, not with, another, with `changes` laid over them. Both lie in one
@@ -67,7 +67,7 @@ impl Snapshot {
         }
         let bounds = (Bound::Included(start), Bound::Excluded(end));
         let (keyspace, local_start) = split(start);
-        let local_end = if end.len() <= KEYSPACE_BYTES { Bound::Unbounded } else { Bound::Excluded(split(end).1) };
+        let local_end = (end.len() > KEYSPACE_BYTES).then(|| split(end).1);
         let frozen = self.frozen.as_deref().filter(|frozen| !frozen.is_empty());
         let overlay = Some(&self.overlay).filter(|overlay| !overlay.is_empty());
         let changes = Some(changes).filter(|changes| !changes.is_empty());
@@ -77,10 +77,7 @@ impl Snapshot {
                 overlay.map(|overlay| Layer::new(LayerRange::Overlay(overlay.range(bounds)))),
                 frozen.map(|frozen| Layer::new(LayerRange::Overlay(frozen.range(bounds)))),
             ],
-            base: self
-                .base
-                .range(keyspace, (Bound::Included(local_start), local_end))?
-                .map(|range| BaseLayer { range, next: None }),
+            base: self.base.range(keyspace, local_start, local_end)?.map(|range| BaseLayer { range, next: None }),
             order,
             current: Current::Nothing,
         };
@@ -104,7 +101,7 @@ pub(crate) struct Scan<'a> {
 enum Current<'a> {
     Nothing,
     Memory(&'a Key, &'a Arc<[u8]>),
-    Base(BaseBytes, BaseBytes),
+    Base(BaseEntry),
 }
 
 struct Layer<'a> {
@@ -120,7 +117,7 @@ enum LayerRange<'a> {
 
 struct BaseLayer {
     range: BaseRange,
-    next: Option<(BaseBytes, BaseBytes)>,
+    next: Option<BaseEntry>,
 }
 
 impl<'a> Layer<'a> {
@@ -154,11 +151,7 @@ impl<'a> Layer<'a> {
 
 impl BaseLayer {
     fn step(&mut self, order: Order) -> Result<(), StorageError> {
-        let next = match order {
-            Order::Ascending => self.range.next(),
-            Order::Descending => self.range.next_back(),
-        };
-        self.next = next.transpose().map_err(super::base::failed)?;
+        self.next = self.range.next(order)?;
         Ok(())
     }
 }
@@ -189,8 +182,8 @@ impl Scan<'_> {
                 nearest = Some((at, key.local()));
             }
         }
-        if let Some((key, _)) = self.base.as_ref().and_then(|base| base.next.as_ref())
-            && nearest.is_none_or(|(_, best)| is_nearer(self.order, key.value(), best))
+        if let Some(entry) = self.base.as_ref().and_then(|base| base.next.as_ref())
+            && nearest.is_none_or(|(_, best)| is_nearer(self.order, entry.key(), best))
         {
             return Some(self.layers.len());
         }
@@ -199,9 +192,9 @@ impl Scan<'_> {
 
     fn take_base(&mut self) -> Result<bool, StorageError> {
         let Some(base) = &mut self.base else { return Ok(false) };
-        let Some((key, value)) = base.next.take() else { return Ok(false) };
+        let Some(entry) = base.next.take() else { return Ok(false) };
         base.step(self.order)?;
-        self.current = Current::Base(key, value);
+        self.current = Current::Base(entry);
         Ok(true)
     }
 
@@ -214,7 +207,7 @@ impl Scan<'_> {
             }
         }
         if let Some(base) = &mut self.base
-            && base.next.as_ref().is_some_and(|(other, _)| other.value() == key.local())
+            && base.next.as_ref().is_some_and(|other| other.key() == key.local())
         {
             base.step(self.order)?;
         }
@@ -228,7 +221,7 @@ impl Scan<'_> {
         match &self.current {
             Current::Nothing => &[],
             Current::Memory(key, _) => key.local(),
-            Current::Base(key, _) => key.value(),
+            Current::Base(entry) => entry.key(),
         }
     }
 
@@ -237,7 +230,7 @@ impl Scan<'_> {
         match &self.current {
             Current::Nothing => &[],
             Current::Memory(_, value) => value,
-            Current::Base(_, value) => value.value(),
+            Current::Base(entry) => entry.value(),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::tables::{CATALOG_KEYSPACE, NEXT_ID_KEYSPACE, OpenTable, OpenTables};
 use crate::{
-    encoding::{Key, KeyWriter, layout_of, prefix_end},
+    encoding::{INDEX_KEYSPACE, Key, KeyWriter, layout_of, prefix_end},
     error::{OpenError, SchemaError, StorageError},
     schema::{
         IndexKeys, IndexKind, TableOps,
@@ -68,7 +68,7 @@ fn open_tables(catalog: &Catalog, declared: Vec<TableOps>) -> Vec<OpenTable> {
 
 fn open_table(table: &CatalogTable, ops: TableOps) -> OpenTable {
     let indexes = ops.definition.indexes.iter().filter_map(|index| table.index(index.name));
-    let index_keyspaces = indexes.map(|index| index.keyspace).collect();
+    let index_keyspaces = indexes.map(|index| index.keyspace | INDEX_KEYSPACE).collect();
     OpenTable {
         keyspace: table.keyspace,
         index_keyspaces,
@@ -157,8 +157,11 @@ impl Opening<'_> {
     /// Empties the keyspaces that nothing refers to any more.
     fn remove_garbage(&mut self) -> Result<(), OpenError> {
         for keyspace in self.catalog.dropping.clone() {
-            while let Some(changes) = self.some_keys(keyspace)? {
-                self.commit(changes)?;
+            // The catalog does not say any more whether it held rows or index entries.
+            for keyspace in [keyspace, keyspace | INDEX_KEYSPACE] {
+                while let Some(changes) = self.some_keys(keyspace)? {
+                    self.commit(changes)?;
+                }
             }
             let mut catalog = self.catalog.clone();
             catalog.dropping.retain(|other| *other != keyspace);
@@ -193,7 +196,8 @@ struct Build<'a> {
 impl<'a> Build<'a> {
     fn new(evolved: &'a Catalog, table: &CatalogTable, ops: &'a TableOps, building: &[u32]) -> Self {
         let table = open_table(table, *ops);
-        let is_new = table.index_keyspaces.iter().map(|keyspace| building.contains(keyspace)).collect();
+        let is_new = |keyspace: &u32| building.contains(&(keyspace & !INDEX_KEYSPACE));
+        let is_new = table.index_keyspaces.iter().map(is_new).collect();
         Self { evolved, ops, table, is_new }
     }
 
