@@ -36,7 +36,8 @@ pub fn encode_value<V: Serialize>(value: &V) -> Result<Vec<u8>, String> {
 /// The value of these bytes, all of them.
 #[doc(hidden)]
 pub fn decode_value<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, String> {
-    let (value, read) = bincode::serde::decode_from_slice(bytes, config()).map_err(|error| error.to_string())?;
+    // Borrowing spares strings a zeroed buffer on the way.
+    let (value, read) = bincode::serde::borrow_decode_from_slice(bytes, config()).map_err(|error| error.to_string())?;
     if read != bytes.len() {
         return Err(format!("{} bytes are left over", bytes.len() - read));
     }
@@ -212,6 +213,7 @@ struct StoredFields<'a> {
 }
 
 impl<'a> StoredFields<'a> {
+    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         let field = take_field(&mut self.rest)?;
         self.position += 1;
@@ -253,6 +255,7 @@ fn encode_length(mut length: usize) -> ([u8; MAX_LENGTH_BYTES], usize) {
     (bytes, used + 1)
 }
 
+#[inline]
 fn take_length(bytes: &mut &[u8]) -> Option<usize> {
     let mut length = 0;
     for shift in (0..35).step_by(7) {
@@ -266,6 +269,7 @@ fn take_length(bytes: &mut &[u8]) -> Option<usize> {
     None
 }
 
+#[inline]
 fn take_field<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let size_bytes = take_length(bytes)?;
     let (field, rest) = bytes.split_at_checked(size_bytes)?;

@@ -285,6 +285,17 @@ impl BaseSnapshot {
         })
     }
 
+    /// Reads a row in place.
+    pub(super) fn get_row<R>(
+        &self,
+        keyspace: u32,
+        id: u64,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StorageError> {
+        let Some(ReadTable::Rows(table)) = self.table(keyspace) else { return Ok(None) };
+        Ok(table.get(id).map_err(failed)?.map(|value| read(value.value())))
+    }
+
     /// The entries within one keyspace from a key on, up to, not with, another; without one, to the end.
     pub(super) fn range(
         &self,

@@ -15,7 +15,7 @@ use super::{
     record::Change,
 };
 use crate::{
-    encoding::{KEYSPACE_BYTES, Key},
+    encoding::{KEYSPACE_BYTES, Key, KeyWriter},
     error::StorageError,
 };
 
@@ -52,6 +52,21 @@ impl Snapshot {
         self.base.get(keyspace, local, read)
     }
 
+    /// Reads one row in place: [`get`](Self::get) without making the key where nothing but the base can have it.
+    pub(crate) fn get_row<R>(
+        &self,
+        keyspace: u32,
+        id: u64,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, StorageError> {
+        if self.overlay.is_empty() && self.frozen.is_none() {
+            return self.base.get_row(keyspace, id, read);
+        }
+        let mut key = KeyWriter::new(keyspace);
+        key.id(id);
+        self.get(&key.finish(), read)
+    }
+
     /// The entries from one composite key up to, not with, another, with `changes` laid over them. Both lie in one
     /// keyspace, or `end` is where the next one begins.
     pub(crate) fn scan<'a>(
@@ -82,7 +97,9 @@ impl Snapshot {
             current: Current::Nothing,
         };
         scan.layers.iter_mut().flatten().for_each(|layer| layer.step(order));
-        if let Some(base) = &mut scan.base {
+        if scan.has_layers()
+            && let Some(base) = &mut scan.base
+        {
             base.step(order)?;
         }
         Ok(scan)
@@ -159,6 +176,9 @@ impl BaseLayer {
 impl Scan<'_> {
     /// Moves to the next entry; `false` when there is none.
     pub(crate) fn advance(&mut self) -> Result<bool, StorageError> {
+        if !self.has_layers() {
+            return self.advance_base();
+        }
         loop {
             let Some(newest) = self.nearest() else {
                 self.current = Current::Nothing;
@@ -171,6 +191,18 @@ impl Scan<'_> {
                 return Ok(true);
             }
         }
+    }
+
+    fn has_layers(&self) -> bool {
+        self.layers.iter().any(Option::is_some)
+    }
+
+    /// The next entry where the base is all there is: nothing to compare it with, so it is not looked at in advance.
+    fn advance_base(&mut self) -> Result<bool, StorageError> {
+        let next = self.base.as_mut().map_or(Ok(None), |base| base.range.next(self.order))?;
+        let is_there = next.is_some();
+        self.current = next.map_or(Current::Nothing, Current::Base);
+        Ok(is_there)
     }
 
     /// Which layer has the nearest key, the newest of them where several have it; the base counts as the last.

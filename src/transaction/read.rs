@@ -44,9 +44,10 @@ impl ReadTx {
     /// A row that does not decode, a storage failure, or a table that is not registered.
     pub fn get<T: Table>(&self, id: Id<T>) -> Result<Option<Doc<T>>, Error> {
         let table = self.tables.of::<T>()?;
-        let key = table.row_key(id.as_u64());
-        self.track_key(&key);
-        match self.read_value(&key, |row| decode(row, table, id))? {
+        if let Some(reads) = &self.reads {
+            reads.borrow_mut().add_key(&table.row_key(id.as_u64()));
+        }
+        match self.read_row(table, id.as_u64(), |row| decode(row, table, id))? {
             Some(doc) => doc.map(Some).map_err(Error::from),
             None => Ok(None),
         }
@@ -72,12 +73,6 @@ impl ReadTx {
         self.reads.is_some()
     }
 
-    fn track_key(&self, key: &Key) {
-        if let Some(reads) = &self.reads {
-            reads.borrow_mut().add_key(key);
-        }
-    }
-
     pub(super) fn track_range(&self, range: ByteRange, on: ReadOn) {
         if let Some(reads) = &self.reads {
             reads.borrow_mut().add(range, on);
@@ -91,6 +86,19 @@ impl ReadTx {
             Some(Change::Delete) => Ok(None),
             Some(Change::Touch) | None => Ok(self.snapshot.get(key, read)?),
         }
+    }
+
+    /// Reads one row in place, own changes first.
+    pub(super) fn read_row<R>(
+        &self,
+        table: &OpenTable,
+        id: u64,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, Error> {
+        if self.changes.is_empty() {
+            return Ok(self.snapshot.get_row(table.keyspace, id, read)?);
+        }
+        self.read_value(&table.row_key(id), read)
     }
 
     pub(super) fn scan(&self, start: &[u8], end: &[u8], order: Order) -> Result<Scan<'_>, Error> {

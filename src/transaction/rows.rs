@@ -111,8 +111,7 @@ impl<'tx, T: Table> Rows<'tx, T> {
 
     fn row_behind_entry(&self) -> Result<Doc<T>, Error> {
         let id = self.id_at_scan()?;
-        let key = self.table.row_key(id.as_u64());
-        match self.tx.read_value(&key, |row| decode(row, self.table, id))? {
+        match self.tx.read_row(self.table, id.as_u64(), |row| decode(row, self.table, id))? {
             Some(doc) => Ok(doc?),
             None => Err(self.broken_entry(&format!("it points to {id}, which does not exist"))),
         }
@@ -121,7 +120,6 @@ impl<'tx, T: Table> Rows<'tx, T> {
     /// The row, if this entry is the first of the row's entries in the range; the others would repeat it.
     fn row_behind_first_entry(&self, position: usize) -> Result<Option<Doc<T>>, Error> {
         let id = self.id_at_scan()?;
-        let key = self.table.row_key(id.as_u64());
         let read = |row: &[u8]| -> Result<Option<Doc<T>>, RowError> {
             let mut keys = IndexKeys::new(&self.table.index_keyspaces, id.as_u64());
             (self.table.ops.index_keys)(row, &self.table.layouts, &mut keys)?;
@@ -139,7 +137,7 @@ impl<'tx, T: Table> Rows<'tx, T> {
             }
             decode(row, self.table, id).map(Some)
         };
-        match self.tx.read_value(&key, read)? {
+        match self.tx.read_row(self.table, id.as_u64(), read)? {
             Some(doc) => Ok(doc?),
             None => Err(self.broken_entry(&format!("it points to {id}, which does not exist"))),
         }
