@@ -30,7 +30,7 @@ pub struct Config {
     pub checkpoint_bytes: usize,
     /// The size of a log segment, which is allocated whole. Default 4 MiB; 64 KiB to 1 GiB.
     pub log_segment_bytes: u64,
-    /// The page cache of the base. Default 64 MiB; 1 MiB to 1 TiB.
+    /// The page cache of the base. It grows with use. Default 256 MiB; 1 MiB to 1 TiB.
     pub base_cache_bytes: usize,
     /// How many changes of recent commits are remembered while a live query is evaluated. If more happen meanwhile,
     /// it is evaluated once more than it had to be. Default 65,536; 1 to 16,777,216.
@@ -48,7 +48,7 @@ impl Default for Config {
             overlay_limit_bytes: 64 << 20,
             checkpoint_bytes: 16 << 20,
             log_segment_bytes: 4 << 20,
-            base_cache_bytes: 64 << 20,
+            base_cache_bytes: 256 << 20,
             recent_changes: 65_536,
             slow_query: Duration::from_millis(100),
         }
