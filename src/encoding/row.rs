@@ -36,7 +36,7 @@ pub fn encode_value<V: Serialize>(value: &V) -> Result<Vec<u8>, String> {
 /// The value of these bytes, all of them.
 #[doc(hidden)]
 pub fn decode_value<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, String> {
-    // Borrowing spares strings a zeroed buffer on the way.
+    // Borrowing spares the texts of enums an allocation.
     let (value, read) = bincode::serde::borrow_decode_from_slice(bytes, config()).map_err(|error| error.to_string())?;
     if read != bytes.len() {
         return Err(format!("{} bytes are left over", bytes.len() - read));
