@@ -50,20 +50,29 @@ pub fn lines(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>
     Ok(BufReader::new(text).split(b'\n'))
 }
 
-/// The changes of a history with their line numbers, and the lines that are none.
-pub fn read(path: &Path) -> io::Result<(Vec<(usize, Change)>, Vec<Malformed>)> {
-    let (mut changes, mut malformed) = (Vec::new(), Vec::new());
+/// A whole history.
+#[derive(Default)]
+pub struct History {
+    /// The changes with their line numbers.
+    pub changes: Vec<(usize, Change)>,
+    /// The lines that are none.
+    pub malformed: Vec<Malformed>,
+}
+
+/// Reads a history; a line that is no change does not stop it.
+pub fn read(path: &Path) -> io::Result<History> {
+    let mut history = History::default();
     for (at, text) in lines(path)?.enumerate() {
         let (line, text) = (at + 1, text?);
         if text.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
         match serde_json::from_slice(&text) {
-            Ok(change) => changes.push((line, change)),
-            Err(error) => malformed.push(Malformed { line, reason: error.to_string() }),
+            Ok(change) => history.changes.push((line, change)),
+            Err(error) => history.malformed.push(Malformed { line, reason: error.to_string() }),
         }
     }
-    Ok((changes, malformed))
+    Ok(history)
 }
 
 /// The end state that a file tells: one task a line.

@@ -31,7 +31,7 @@ use std::{
 };
 
 use board::Board;
-use history::{Change, Fields, Malformed};
+use history::{Change, Fields, History, Malformed};
 use screen::{Progress, Style};
 use tropism::prelude::*;
 
@@ -124,8 +124,7 @@ fn number<N: std::str::FromStr>(option: &str, text: &str) -> Result<N, String> {
 
 /// What is to be played, and what must stand in the end.
 struct Script {
-    changes: Vec<(usize, Change)>,
-    malformed: Vec<Malformed>,
+    history: History,
     expected: Option<Vec<Fields>>,
 }
 
@@ -134,21 +133,21 @@ impl Script {
         let named = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
         let Some(path) = &arguments.history else {
             let (changes, expected) = day::generate(arguments.seed);
-            let changes = (1..).zip(changes).collect();
-            return Ok(Self { changes, malformed: Vec::new(), expected: Some(expected) });
+            let history = History { changes: (1..).zip(changes).collect(), malformed: Vec::new() };
+            return Ok(Self { history, expected: Some(expected) });
         };
-        let (changes, malformed) = history::read(path).map_err(|error| named(path, error))?;
+        let history = history::read(path).map_err(|error| named(path, error))?;
         let expected = match &arguments.expect {
             Some(path) => Some(history::read_expected(path).map_err(|error| named(path, error))?),
             None => None,
         };
-        Ok(Self { changes, malformed, expected })
+        Ok(Self { history, expected })
     }
 
     /// Who is assigned to most often.
     fn busiest(&self) -> String {
         let mut times: HashMap<&str, usize> = HashMap::new();
-        for (_, change) in &self.changes {
+        for (_, change) in &self.history.changes {
             let (Change::Insert { doc: fields, .. } | Change::Patch { set: fields, .. }) = change else { continue };
             if let Some(name) = fields.get("assignee").and_then(|name| name.as_str()) {
                 *times.entry(name).or_default() += 1;
@@ -175,7 +174,7 @@ fn run(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     let db = open()?;
     let board = Board::watch(&db, &script.busiest())?;
     let refused = perform(&db, &board, &script, arguments)?;
-    script.malformed.extend(refused);
+    script.history.malformed.extend(refused);
     let stale = check::live_queries(&db, &board)?;
     drop(board);
     db.close()?;
@@ -190,18 +189,18 @@ fn run(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
         differences.extend(check::tasks(&db, expected)?);
     }
     db.close()?;
-    if !script.malformed.is_empty() {
-        println!("{} lines were malformed or could not be played", script.malformed.len());
+    if !script.history.malformed.is_empty() {
+        println!("{} lines were malformed or could not be played", script.history.malformed.len());
     }
     Ok(differences)
 }
 
 /// Plays every change while the screen shows the board; answers the lines that could not be played.
 fn perform(db: &Db, board: &Board, script: &Script, arguments: &Arguments) -> Result<Vec<Malformed>, Box<dyn Error>> {
-    for Malformed { line, reason } in &script.malformed {
+    for Malformed { line, reason } in &script.history.malformed {
         eprintln!("line {line}: {reason}");
     }
-    let progress = Progress::new(script.changes.len());
+    let progress = Progress::new(script.history.changes.len());
     let (ended, is_ended) = crossbeam_channel::bounded::<()>(0);
     let (refused, delays) = thread::scope(|scope| {
         let screen = scope.spawn(|| screen::show(board, &progress, arguments.style, &is_ended));
@@ -212,7 +211,7 @@ fn perform(db: &Db, board: &Board, script: &Script, arguments: &Arguments) -> Re
     let mut delays = delays.map_err(|_| "the screen panicked")??;
     println!(
         "{} changes, {:.0}/s; from commit to redraw {:.1?} (median of {}), at most {:.1?}",
-        script.changes.len(),
+        script.history.changes.len(),
         progress.rate(),
         delays.median(),
         delays.count(),
@@ -233,7 +232,7 @@ fn play_all(
     let ticks = pace.map(|pace| crossbeam_channel::tick(Duration::from_secs(1) / pace));
     let mut refused = Vec::new();
     let mut has_gap = false;
-    for (line, change) in &script.changes {
+    for (line, change) in &script.history.changes {
         if let Some(ticks) = &ticks {
             ticks.recv()?;
         }

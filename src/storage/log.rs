@@ -220,7 +220,7 @@ impl Segment {
     /// Writes the frame and makes it durable. `frame` begins with [`FRAME_HEADER_BYTES`] left free for the header.
     ///
     /// Called only by whoever holds the log's turn to sync, so at most one frame is in flight.
-    pub(super) fn append(&self, frame: &mut Vec<u8>, first_ts: u64, last_ts: u64) -> Result<(), StorageError> {
+    pub(super) fn append(&self, frame: &mut [u8], first_ts: u64, last_ts: u64) -> Result<(), StorageError> {
         let payload_bytes = (frame.len() - FRAME_HEADER_BYTES) as u32;
         frame[0..4].copy_from_slice(&FRAME_MAGIC.to_le_bytes());
         frame[4..8].copy_from_slice(&payload_bytes.to_le_bytes());

@@ -8,7 +8,7 @@ use std::{
 use super::{
     ReadTx,
     page::{Cursor, Page},
-    rows::{Range, Rows},
+    rows::{Filter, Range, Rows},
 };
 use crate::{
     encoding::KeyWriter,
@@ -16,8 +16,6 @@ use crate::{
     schema::{AsPart, Doc, Index, NextPart, Prefix, Table},
     storage::Order,
 };
-
-type Filter<'tx, T> = Box<dyn Fn(&Doc<T>) -> bool + 'tx>;
 
 /// A query over an index, built step by step and run by [`collect`](Self::collect), [`iter`](Self::iter),
 /// [`first`](Self::first), [`unique`](Self::unique), [`count`](Self::count) or [`page`](Self::page).

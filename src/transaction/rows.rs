@@ -17,6 +17,9 @@ pub(super) struct Range {
     pub(super) order: Order,
 }
 
+/// Which rows to keep.
+pub(super) type Filter<'tx, T> = Box<dyn Fn(&Doc<T>) -> bool + 'tx>;
+
 /// The rows of a query, one at a time.
 ///
 /// Reads as it goes: what was not asked for was not read, and a subscription does not depend on it.
@@ -27,7 +30,7 @@ pub struct Rows<'tx, T: Table> {
     range: Range,
     scan: Scan<'tx>,
     remaining: usize,
-    filter: Option<Box<dyn Fn(&Doc<T>) -> bool + 'tx>>,
+    filter: Option<Filter<'tx, T>>,
     /// Whether the scan has come to the end of the range.
     is_exhausted: bool,
     on: ReadOn,
@@ -50,7 +53,7 @@ impl<'tx, T: Table> Rows<'tx, T> {
         index: Option<usize>,
         range: Range,
         limit: usize,
-        filter: Option<Box<dyn Fn(&Doc<T>) -> bool + 'tx>>,
+        filter: Option<Filter<'tx, T>>,
     ) -> Result<Self, Error> {
         let table = tx.tables.of::<T>()?;
         let source = match index.map(|position| (position, T::DEFINITION.indexes[position].kind)) {
