@@ -62,6 +62,11 @@ pub mod prelude {
     pub use crate::{Config, Db, Doc, Durability, Id, ReadTx, Subscription, Timestamp, WriteTx, schema};
 }
 
+/// The README's program is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 /// What `schema!` expands to; not for use by hand, and not covered by any promise.
 #[doc(hidden)]
 pub mod __private {

@@ -206,7 +206,7 @@ impl Simulation {
         };
         self.disk = self.disk.crash(kind);
         self.open()?;
-        let found: Model = self.db.read(|tx| rows(tx))?;
+        let found: Model = self.db.read(rows)?;
         assert!(self.possible.contains(&found), "{kind:?} left a state that never was");
         self.model = found.clone();
         self.possible = vec![found];

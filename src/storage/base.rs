@@ -4,14 +4,20 @@
 //! timestamp that the base stands at, and the log segment that continues it. All of them change in one redb
 //! transaction, so the base is always exactly the state at one timestamp.
 
-use std::{fmt, io, ops::Bound, sync::Arc};
+mod backend;
+
+use std::{
+    ops::Bound,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use redb::{
-    AccessGuard, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
-    TableHandle,
+    AccessGuard, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition, TableHandle,
 };
 
+use self::backend::Backend;
 use super::{
     disk::{Disk, DiskFile},
     overlay::Overlay,
@@ -82,9 +88,11 @@ impl Base {
         if file.len().map_err(|error| StorageError::io("read", BASE_FILE, error))? == 0 {
             return Err(damaged("the file is empty").into());
         }
-        let base = Self::new(redb_over(file, cache_bytes).map_err(|error| damaged(&error.to_string()))?);
-        let figures = base.figures()?;
-        Ok((base, figures))
+        guarded(|| {
+            let base = Self::new(redb_over(file, cache_bytes).map_err(|error| damaged(&error.to_string()))?);
+            let figures = base.figures()?;
+            Ok((base, figures))
+        })
     }
 
     fn new(database: Database) -> Self {
@@ -121,6 +129,10 @@ impl Base {
     /// Sorted input costs about a microsecond per entry. Quick repair is on, so that opening after a crash does not
     /// walk the file.
     pub(super) fn apply(&self, overlay: &Overlay, figures: Figures) -> Result<(), StorageError> {
+        guarded(|| self.apply_unguarded(overlay, figures))
+    }
+
+    fn apply_unguarded(&self, overlay: &Overlay, figures: Figures) -> Result<(), StorageError> {
         let database = self.database.lock();
         let mut transaction = database.as_ref().ok_or(StorageError::Closed)?.begin_write().map_err(failed)?;
         transaction.set_durability(Durability::Immediate).map_err(failed)?;
@@ -146,6 +158,10 @@ impl Base {
     /// The base as it stands now, with every table opened: shared until the next checkpoint, since opening costs more
     /// than a point read.
     pub(super) fn snapshot(&self) -> Result<BaseSnapshot, StorageError> {
+        guarded(|| self.snapshot_unguarded())
+    }
+
+    fn snapshot_unguarded(&self) -> Result<BaseSnapshot, StorageError> {
         let database = self.database.lock();
         let read = database.as_ref().ok_or(StorageError::Closed)?.begin_read().map_err(failed)?;
         let mut tables = Vec::new();
@@ -279,9 +295,11 @@ impl BaseSnapshot {
     ) -> Result<Option<R>, StorageError> {
         Ok(match self.table(keyspace) {
             None => None,
-            Some(ReadTable::Rows(table)) => table.get(Rows::key(key)).map_err(failed)?.map(|value| read(value.value())),
-            Some(ReadTable::Entries(table)) => table.get(key).map_err(failed)?.map(|_| read(&[])),
-            Some(ReadTable::System(table)) => table.get(key).map_err(failed)?.map(|value| read(value.value())),
+            Some(ReadTable::Rows(_)) => return self.get_row(keyspace, Rows::key(key), read),
+            Some(ReadTable::Entries(table)) => guarded(|| table.get(key).map_err(failed))?.map(|_| read(&[])),
+            Some(ReadTable::System(table)) => {
+                guarded(|| table.get(key).map_err(failed))?.map(|value| read(value.value()))
+            }
         })
     }
 
@@ -293,11 +311,20 @@ impl BaseSnapshot {
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, StorageError> {
         let Some(ReadTable::Rows(table)) = self.table(keyspace) else { return Ok(None) };
-        Ok(table.get(id).map_err(failed)?.map(|value| read(value.value())))
+        Ok(guarded(|| table.get(id).map_err(failed))?.map(|value| read(value.value())))
     }
 
     /// The entries within one keyspace from a key on, up to, not with, another; without one, to the end.
     pub(super) fn range(
+        &self,
+        keyspace: u32,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<Option<BaseRange>, StorageError> {
+        guarded(|| self.range_unguarded(keyspace, start, end))
+    }
+
+    fn range_unguarded(
         &self,
         keyspace: u32,
         start: &[u8],
@@ -345,11 +372,11 @@ impl BaseRange {
     /// The next entry from that end.
     pub(super) fn next(&mut self, order: Order) -> Result<Option<BaseEntry>, StorageError> {
         fn step<K: redb::Key, V: redb::Value>(range: &mut redb::Range<'static, K, V>, order: Order) -> Step<K, V> {
-            let next = match order {
+            let mut next = || match order {
                 Order::Ascending => range.next(),
                 Order::Descending => range.next_back(),
             };
-            next.transpose().map_err(failed)
+            guarded(|| next().transpose().map_err(failed))
         }
         Ok(match self {
             Self::Rows(range) => step(range, order)?.map(|(id, row)| BaseEntry::Row(id.value().to_be_bytes(), row)),
@@ -375,6 +402,12 @@ impl BaseEntry {
             Self::Entry(_) => &[],
         }
     }
+}
+
+/// redb asserts where a page does not hold what it must; here a damaged file is an error like any other. Nothing that
+/// the closure leaves behind is used again: what panics is a read, or a transaction that is given up.
+fn guarded<R, E: From<StorageError>>(work: impl FnOnce() -> Result<R, E>) -> Result<R, E> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(damaged("a page does not hold what it must").into()))
 }
 
 fn redb_over(file: Arc<dyn DiskFile>, cache_bytes: usize) -> Result<Database, redb::DatabaseError> {
@@ -411,35 +444,4 @@ pub(super) fn failed(error: impl Into<redb::Error>) -> StorageError {
 
 fn damaged(reason: &str) -> StorageError {
     StorageError::Corrupt { file: BASE_FILE.to_owned(), offset: 0, reason: reason.to_owned() }
-}
-
-/// redb on a [`Disk`]'s file. The directory's lock guards it, so it needs none of its own.
-struct Backend(Arc<dyn DiskFile>);
-
-impl fmt::Debug for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Backend")
-    }
-}
-
-impl StorageBackend for Backend {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read_at(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_at(offset, data)
-    }
 }

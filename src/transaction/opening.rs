@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::tables::{CATALOG_KEYSPACE, NEXT_ID_KEYSPACE, OpenTable, OpenTables};
 use crate::{
-    encoding::{INDEX_KEYSPACE, Key, KeyWriter, layout_of, prefix_end},
-    error::{OpenError, SchemaError, StorageError},
+    encoding::{INDEX_KEYSPACE, Key, KeyWriter, Layouts, layout_of, prefix_end},
+    error::{OpenError, RowError, SchemaError, StorageError},
     schema::{
         IndexKeys, IndexKind, TableOps,
         catalog::{Catalog, CatalogTable, IndexState},
@@ -53,6 +53,7 @@ pub(crate) fn bring_up_to_date(
     if evolved != opening.catalog {
         opening.remove_garbage()?;
         opening.build_indexes(&mut evolved, &declared)?;
+        opening.check_rewrites(&evolved, &declared)?;
         opening.save(evolved)?;
     }
     opening.rewrite_tables(&declared)?;
@@ -128,6 +129,22 @@ impl Opening<'_> {
         Ok(())
     }
 
+    /// Rewrites every row that is going to be rewritten, to see that it can be: once the new catalog is saved, there is
+    /// no way back.
+    fn check_rewrites(&self, evolved: &Catalog, declared: &[TableOps]) -> Result<(), OpenError> {
+        for ops in declared {
+            let Some(table) = evolved.table(ops.definition.name).filter(|table| table.is_rewriting) else { continue };
+            let layouts = evolution::layouts(table, ops.definition);
+            let mut batches = Batches::new(self.store, table.keyspace)?;
+            while let Some(rows) = batches.next()? {
+                for (id, row) in &rows {
+                    rewritten(ops, row, &layouts, *id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Rewrites the rows of every table in which a field changed its type.
     fn rewrite_tables(&mut self, declared: &[TableOps]) -> Result<(), OpenError> {
         for ops in declared {
@@ -139,9 +156,7 @@ impl Opening<'_> {
             while let Some(rows) = batches.next()? {
                 let mut changes = Vec::new();
                 for (id, row) in rows.iter().filter(|(_, row)| layout_of(row) != Some(layouts.current)) {
-                    let rewritten = (ops.rewrite)(row, &layouts)
-                        .map_err(|error| super::read::with_row(error, || id_text(&name, *id)))?;
-                    changes.push((row_key(keyspace, *id), Change::Put(rewritten)));
+                    changes.push((row_key(keyspace, *id), Change::Put(rewritten(ops, row, &layouts, *id)?)));
                 }
                 self.commit(changes)?;
                 let (rows_done, rows_at_most) = (batches.rows_done, batches.rows_at_most);
@@ -312,6 +327,11 @@ impl<'a> Batches<'a> {
         self.rows_done += rows.len() as u64;
         Ok(Some(rows).filter(|rows| !rows.is_empty()))
     }
+}
+
+/// The row in the current layout.
+fn rewritten(ops: &TableOps, row: &[u8], layouts: &Layouts, id: u64) -> Result<Arc<[u8]>, RowError> {
+    (ops.rewrite)(row, layouts).map_err(|error| super::read::with_row(error, || id_text(ops.definition.name, id)))
 }
 
 /// No row is in an earlier layout any more, so conversions from them are not needed again.
