@@ -72,9 +72,17 @@ impl Reactor {
     /// Evaluates the live query that has been dirty for the longest and calls the callbacks that it concerns; `None`
     /// if none is dirty.
     pub fn step(&self) -> Option<Evaluation> {
-        let evaluation = self.0.registry.take_dirty().and_then(|dirty| self.0.evaluate(&dirty));
+        // Where nothing is dirty, a callback that waits may make it so by writing.
+        let evaluation = self.evaluate_next().or_else(|| {
+            self.0.run_callbacks_by_hand();
+            self.evaluate_next()
+        });
         self.0.run_callbacks_by_hand();
         evaluation
+    }
+
+    fn evaluate_next(&self) -> Option<Evaluation> {
+        self.0.registry.take_dirty().and_then(|dirty| self.0.evaluate(&dirty))
     }
 
     /// Steps until none is dirty, and says what ran, in order.
@@ -141,7 +149,7 @@ impl ReactorCore {
     }
 
     /// `None` when the database was closed in the meantime.
-    fn evaluate(&self, dirty: &Dirty) -> Option<Evaluation> {
+    fn evaluate(&self, dirty: &Dirty<'_>) -> Option<Evaluation> {
         let started = Instant::now();
         let evaluated = dirty.query.evaluate(&self.pipeline).ok()?;
         let elapsed = started.elapsed();

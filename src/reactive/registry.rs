@@ -34,13 +34,14 @@ struct State {
     next_id: u64,
     /// Queries to evaluate, the longest waiting first. May name some that are gone or were evaluated meanwhile.
     queue: VecDeque<u64>,
-    /// Commits that a registration may have missed, oldest first, without gaps. Kept only while somebody listens.
+    /// Commits that an evaluation under way may have missed, oldest first, without gaps. Kept only while there is one:
+    /// they hold the rows that they changed.
     recent: VecDeque<Arc<Commit>>,
     recent_changes: usize,
     /// The last commit heard of.
     announced_ts: u64,
-    /// How many first evaluations are under way.
-    setting_up: usize,
+    /// How many evaluations are under way, first ones included.
+    evaluating: usize,
     is_reactor_waiting: bool,
     is_closed: bool,
 }
@@ -62,11 +63,15 @@ struct Dependency {
     on: ReadOn,
 }
 
-/// A live query to be evaluated.
-pub(super) struct Dirty {
+/// A live query to be evaluated. Until it is dropped, commits are remembered.
+pub(super) struct Dirty<'a> {
     pub(super) id: u64,
     pub(super) query: Arc<dyn LiveQuery>,
+    _under_way: UnderWay<'a>,
 }
+
+/// An evaluation, from before its snapshot is taken until its read set is registered.
+struct UnderWay<'a>(&'a Registry);
 
 impl Registry {
     pub(crate) fn new(recent_limit_changes: usize) -> Self {
@@ -79,7 +84,7 @@ impl Registry {
                 recent: VecDeque::new(),
                 recent_changes: 0,
                 announced_ts: 0,
-                setting_up: 0,
+                evaluating: 0,
                 is_reactor_waiting: false,
                 is_closed: false,
             }),
@@ -95,10 +100,10 @@ impl Registry {
         if state.is_closed {
             return None;
         }
-        state.setting_up += 1;
+        state.evaluating += 1;
         let id = state.next_id;
         state.next_id += 1;
-        Some(SettingUp { registry: self, id })
+        Some(SettingUp { under_way: UnderWay(self), id })
     }
 
     /// Forgets a query; an evaluation that is under way is discarded.
@@ -107,7 +112,6 @@ impl Registry {
             let mut state = self.state.lock();
             let Some(registered) = state.queries.remove(&id) else { return };
             state.depend_no_more(id, registered.reads.iter());
-            state.trim_recent(self.recent_limit_changes);
             registered
         };
         // User code may run in the destructor of what the query captured.
@@ -140,24 +144,29 @@ impl Registry {
     }
 
     /// The next dirty query, if there is one.
-    pub(super) fn take_dirty(&self) -> Option<Dirty> {
-        self.state.lock().take_dirty()
+    pub(super) fn take_dirty(&self) -> Option<Dirty<'_>> {
+        let taken = self.state.lock().take_dirty()?;
+        Some(self.under_way(taken))
     }
 
     /// The next dirty query, waiting for one; `None` when the registry is closed.
-    pub(super) fn wait_dirty(&self) -> Option<Dirty> {
+    pub(super) fn wait_dirty(&self) -> Option<Dirty<'_>> {
         let mut state = self.state.lock();
         loop {
             if state.is_closed {
                 return None;
             }
-            if let Some(dirty) = state.take_dirty() {
-                return Some(dirty);
+            if let Some(taken) = state.take_dirty() {
+                return Some(self.under_way(taken));
             }
             state.is_reactor_waiting = true;
             self.dirty.wait(&mut state);
             state.is_reactor_waiting = false;
         }
+    }
+
+    fn under_way(&self, (id, query): (u64, Arc<dyn LiveQuery>)) -> Dirty<'_> {
+        Dirty { id, query, _under_way: UnderWay(self) }
     }
 
     /// Forgets every query, which ends their subscriptions, and takes no more.
@@ -194,7 +203,7 @@ impl Registry {
 
 /// A query that is being evaluated for the first time.
 pub(super) struct SettingUp<'a> {
-    registry: &'a Registry,
+    under_way: UnderWay<'a>,
     id: u64,
 }
 
@@ -206,7 +215,8 @@ impl SettingUp<'_> {
 
     /// Takes in the query, which was evaluated at `ts`; it is dirty at once if a later commit concerns it.
     pub(super) fn add(self, query: Arc<dyn LiveQuery>, ts: u64, reads: ReadSet) {
-        let mut state = self.registry.state.lock();
+        let registry = self.under_way.0;
+        let mut state = registry.state.lock();
         if state.is_closed {
             return;
         }
@@ -214,16 +224,16 @@ impl SettingUp<'_> {
         let dirty_ts = state.concerned_since(ts, &reads);
         state.queries.insert(self.id, Registered { query, reads, evaluated_ts: ts, dirty_ts: None, is_queued: false });
         if let Some(commit_ts) = dirty_ts {
-            self.registry.mark(&mut state, self.id, commit_ts);
+            registry.mark(&mut state, self.id, commit_ts);
         }
     }
 }
 
-impl Drop for SettingUp<'_> {
+impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        let mut state = self.registry.state.lock();
-        state.setting_up -= 1;
-        state.trim_recent(self.registry.recent_limit_changes);
+        let mut state = self.0.state.lock();
+        state.evaluating -= 1;
+        state.trim_recent(self.0.recent_limit_changes);
     }
 }
 
@@ -231,12 +241,14 @@ impl CommitObserver for Registry {
     fn committed(&self, commit: &Arc<Commit>) {
         let mut state = self.state.lock();
         state.announced_ts = commit.ts;
-        if state.queries.is_empty() && state.setting_up == 0 {
+        if state.evaluating > 0 {
+            state.recent.push_back(Arc::clone(commit));
+            state.recent_changes += commit.len();
+            state.trim_recent(self.recent_limit_changes);
+        }
+        if state.queries.is_empty() {
             return;
         }
-        state.recent.push_back(Arc::clone(commit));
-        state.recent_changes += commit.len();
-        state.trim_recent(self.recent_limit_changes);
         let mut concerned = Vec::new();
         for (key, change) in commit.changes() {
             state.dependencies.stab(key, &mut |dependency: Dependency| {
@@ -282,19 +294,22 @@ impl State {
         self.recent.iter().rev().take_while(|commit| commit.ts > ts).find(is_concerned).map(|commit| commit.ts)
     }
 
-    fn take_dirty(&mut self) -> Option<Dirty> {
+    /// The next dirty query; its evaluation is under way.
+    fn take_dirty(&mut self) -> Option<(u64, Arc<dyn LiveQuery>)> {
         while let Some(id) = self.queue.pop_front() {
             let Some(registered) = self.queries.get_mut(&id) else { continue };
             registered.is_queued = false;
             if registered.dirty_ts.take().is_some() {
-                return Some(Dirty { id, query: Arc::clone(&registered.query) });
+                let query = Arc::clone(&registered.query);
+                self.evaluating += 1;
+                return Some((id, query));
             }
         }
         None
     }
 
     fn trim_recent(&mut self, limit_changes: usize) {
-        if self.queries.is_empty() && self.setting_up == 0 {
+        if self.evaluating == 0 {
             self.recent.clear();
             self.recent_changes = 0;
         }

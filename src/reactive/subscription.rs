@@ -125,13 +125,15 @@ where
         let ended = Arc::clone(&is_ended);
         let call: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
             was_called.store(false, Ordering::Release);
-            let Ok(value) = receiver.try_recv() else { return };
-            if ended.load(Ordering::Acquire) {
-                return;
-            }
-            let called = catch_unwind(AssertUnwindSafe(|| (callback.lock())(value)));
-            if let Err(panic) = called {
-                tracing::error!(target: "tropism", message = message_of(&*panic), "a callback panicked");
+            // A callback that drives the reactor by hand comes here within itself; the call that runs goes on for it.
+            let Some(mut callback) = callback.try_lock() else { return };
+            while !ended.load(Ordering::Acquire)
+                && let Ok(value) = receiver.try_recv()
+            {
+                let called = catch_unwind(AssertUnwindSafe(|| callback(value)));
+                if let Err(panic) = called {
+                    tracing::error!(target: "tropism", message = message_of(&*panic), "a callback panicked");
+                }
             }
         });
         shared.set_notify(Box::new(move || {

@@ -30,9 +30,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// A failure poisons the database; nothing is lost, since the log keeps what the base did not get.
+    /// `Closed`. Any other failure poisons the database; nothing is lost, since the log keeps what the base did not get.
     pub(crate) fn run_checkpoint(&self) -> Result<(), StorageError> {
         let _turn = self.checkpoint_turn.lock();
+        // The last checkpoint is for `close` to make, and after it the base is closed.
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(StorageError::Closed);
+        }
         let ended = self.checkpoint_once();
         if let Err(error) = &ended {
             self.poison(&mut self.durable.lock(), error);

@@ -72,7 +72,19 @@ impl Store {
     }
 
     /// Makes everything durable that was committed before the call.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`; `OutcomeUnknown` if it could not be written.
     pub(crate) fn flush(&self) -> Result<(), StorageError> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(StorageError::Closed);
+        }
+        self.flush_committed()
+    }
+
+    /// Like `flush`, also for `close` itself.
+    pub(super) fn flush_committed(&self) -> Result<(), StorageError> {
         let newest = {
             let head = self.head.lock();
             Applied { ts: head.ts, group: head.group_of_newest }

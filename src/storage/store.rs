@@ -217,7 +217,7 @@ impl Store {
             if self.is_closed.swap(true, Ordering::AcqRel) {
                 return Ok(());
             }
-            self.flush()
+            self.flush_committed()
         };
         self.wake_all();
         let current = std::thread::current().id();

@@ -67,15 +67,15 @@ impl<'tx, T: Table, K> Query<'tx, T, K> {
 
 impl<'tx, T: Table, K, R> Query<'tx, T, K, R> {
     /// Only rows whose next part of the key lies in the range: `range(from..)`, `range(..=to)`, `range(from..to)`.
-    /// Given twice, the second range takes the place of the first.
-    pub fn range<Q>(mut self, range: impl RangeBounds<Q>) -> Self
+    /// Nothing narrows the key further after it: neither another range nor an `eq`, which would be over another part.
+    pub fn range<Q>(self, range: impl RangeBounds<Q>) -> Query<'tx, T, K, ()>
     where
         R: NextPart,
         Q: AsPart<R::Part>,
     {
-        self.lower = encoded(range.start_bound());
-        self.upper = encoded(range.end_bound());
-        self
+        let (lower, upper) = (encoded(range.start_bound()), encoded(range.end_bound()));
+        let Self { tx, index, prefix, order, limit, filter, .. } = self;
+        Query { tx, index, prefix, lower, upper, order, limit, filter, rest: PhantomData }
     }
 
     /// Largest key first.
@@ -118,7 +118,7 @@ impl<'tx, T: Table, K, R> Query<'tx, T, K, R> {
     /// The rows one at a time, without collecting them.
     pub fn iter(self) -> Result<Rows<'tx, T>, Error> {
         let range = self.byte_range()?;
-        Rows::new(self.tx, self.index.position(), range, self.limit, self.filter)
+        Rows::new(self.tx, self.index.position(), range.clone(), range, self.limit, self.filter)
     }
 
     /// The first row. Reads no further.
@@ -154,12 +154,12 @@ impl<'tx, T: Table, K, R> Query<'tx, T, K, R> {
     /// [`InvalidCursor`](TransactionError::InvalidCursor) for a cursor of another index, range or order.
     pub fn page(self, size: usize, after: Option<&Cursor>) -> Result<Page<T>, Error> {
         let mut range = self.byte_range()?;
-        let shape = range.clone();
+        let whole = range.clone();
         if let Some(cursor) = after {
             cursor.narrow(&mut range)?;
         }
         let size = size.min(self.limit);
-        let mut rows = Rows::new(self.tx, self.index.position(), range, usize::MAX, self.filter)?;
+        let mut rows = Rows::new(self.tx, self.index.position(), range, whole.clone(), usize::MAX, self.filter)?;
         let mut docs = Vec::new();
         let mut last_key = Vec::new();
         while docs.len() < size
@@ -170,7 +170,7 @@ impl<'tx, T: Table, K, R> Query<'tx, T, K, R> {
             last_key.extend_from_slice(rows.key());
         }
         let has_more = !docs.is_empty() && rows.next().transpose()?.is_some();
-        Ok(Page { docs, next: has_more.then(|| Cursor::new(&shape, &last_key)) })
+        Ok(Page { docs, next: has_more.then(|| Cursor::new(&whole, &last_key)) })
     }
 
     fn byte_range(&self) -> Result<Range, Error> {

@@ -28,6 +28,8 @@ pub struct Rows<'tx, T: Table> {
     table: &'tx OpenTable,
     source: Source,
     range: Range,
+    /// The query's whole range, of which a page walks the rest: which entry of a row is its first shows only there.
+    whole: Range,
     scan: Scan<'tx>,
     remaining: usize,
     filter: Option<Filter<'tx, T>>,
@@ -52,6 +54,7 @@ impl<'tx, T: Table> Rows<'tx, T> {
         tx: &'tx ReadTx,
         index: Option<usize>,
         range: Range,
+        whole: Range,
         limit: usize,
         filter: Option<Filter<'tx, T>>,
     ) -> Result<Self, Error> {
@@ -62,7 +65,8 @@ impl<'tx, T: Table> Rows<'tx, T> {
             Some((position, IndexKind::Multi)) => Source::MultiIndex { position },
         };
         let scan = tx.scan(&range.start, &range.end, range.order)?;
-        Ok(Self { tx, table, source, range, scan, remaining: limit, filter, is_exhausted: false, on: ReadOn::Rows })
+        let (remaining, on) = (limit, ReadOn::Rows);
+        Ok(Self { tx, table, source, range, whole, scan, remaining, filter, is_exhausted: false, on })
     }
 
     /// The composite key's part after the keyspace, of the row returned last.
@@ -129,9 +133,9 @@ impl<'tx, T: Table> Rows<'tx, T> {
             let entries = keys.finish();
             let mut in_range = entries
                 .iter()
-                .filter(|(index, key)| *index == position && *self.range.start <= **key && **key < *self.range.end)
+                .filter(|(index, key)| *index == position && *self.whole.start <= **key && **key < *self.whole.end)
                 .map(|(_, key)| key);
-            let first = match self.range.order {
+            let first = match self.whole.order {
                 Order::Ascending => in_range.min(),
                 Order::Descending => in_range.by_ref().max(),
             };
