@@ -42,6 +42,9 @@ pub(super) struct Head {
     pub(super) base: Arc<BaseSnapshot>,
     /// Frames to write with the next sync, oldest first; more than one where the segment changed.
     pub(super) pending: VecDeque<Pending>,
+    /// How many commits `pending` holds, and how many the group before it held.
+    pub(super) pending_commits: usize,
+    pub(super) previous_commits: usize,
     /// The number of the group that `pending` is.
     pub(super) group: u64,
     /// The number of the group that the newest commit is in.
@@ -239,6 +242,8 @@ impl Head {
             frozen: None,
             base,
             pending: VecDeque::new(),
+            pending_commits: 0,
+            previous_commits: 0,
             group: 0,
             group_of_newest: 0,
             freeze_wanted: false,
@@ -275,6 +280,7 @@ impl Head {
     fn append(&mut self, segment: &Arc<Segment>, record: &[u8], ts: u64) {
         self.group_of_newest = self.group;
         self.logged_bytes += record.len();
+        self.pending_commits += 1;
         let fits = self.pending.back().is_some_and(|pending| pending.segment.number == segment.number);
         if !fits {
             let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + record.len());

@@ -1,0 +1,126 @@
+//! Behaviour 10, the callback: it gets what a subscriber would fetch, may write, may panic, and ends when it is dropped.
+
+use parking_lot::Mutex;
+
+use super::*;
+
+/// What a callback was called with.
+type Seen = Arc<Mutex<Vec<i32>>>;
+
+fn top(tx: &ReadTx) -> Result<i32, Error> {
+    Ok(tx.query(Task::by_rank).descending().first()?.map_or(-1, |task| task.rank))
+}
+
+fn record(seen: &Seen) -> impl FnMut(Result<Arc<i32>, Arc<Error>>) + Send + 'static {
+    let seen = Arc::clone(seen);
+    move |value| seen.lock().push(*value.unwrap())
+}
+
+#[test]
+fn a_callback_gets_the_value_at_hand_and_every_new_one() {
+    let (board, ids) = Board::ranked(1);
+    let seen = Seen::default();
+    let handle = board.db.watch(top).unwrap().on_change(record(&seen));
+    board.reactor.run();
+    assert_eq!(*seen.lock(), [0]);
+    for rank in [4, 7] {
+        board.patch(ids[0], |task| task.rank = rank);
+        assert_eq!(board.ran().len(), 1);
+    }
+    board.patch(ids[0], |task| task.title = "renamed".into());
+    assert_eq!(board.ran()[0].1, Unchanged);
+    assert_eq!(*seen.lock(), [0, 4, 7]);
+    drop(handle);
+    board.patch(ids[0], |task| task.rank = 9);
+    board.assert_quiet();
+    assert_eq!(*seen.lock(), [0, 4, 7]);
+}
+
+#[test]
+fn a_callback_dropped_before_its_turn_is_not_called() {
+    let (board, _) = Board::ranked(1);
+    let seen = Seen::default();
+    drop(board.db.watch(top).unwrap().on_change(record(&seen)));
+    board.reactor.run();
+    assert_eq!(*seen.lock(), []);
+}
+
+#[test]
+fn a_callback_that_panics_is_called_again_with_the_next_value_and_harms_no_other() {
+    let (board, ids) = Board::ranked(1);
+    let (seen, seen_beside) = (Seen::default(), Seen::default());
+    let mut record_value = record(&seen);
+    let _fragile = board.db.watch(top).unwrap().on_change(move |value| {
+        assert_ne!(value.as_ref().map(|rank| **rank).unwrap(), 1, "this one is too much");
+        record_value(value);
+    });
+    let _beside = board.db.watch(top).unwrap().on_change(record(&seen_beside));
+    board.reactor.run();
+    for rank in 1..=2 {
+        board.patch(ids[0], |task| task.rank = rank);
+        assert_eq!(board.ran().len(), 2);
+    }
+    assert_eq!(*seen.lock(), [0, 2]);
+    assert_eq!(*seen_beside.lock(), [0, 1, 2]);
+}
+
+#[test]
+fn a_callback_gets_errors_as_values() {
+    let (board, ids) = Board::ranked(1);
+    let seen: Arc<Mutex<Vec<bool>>> = Arc::default();
+    let record = Arc::clone(&seen);
+    let query = |tx: &ReadTx| match top(tx)? {
+        1 => panic!("one"),
+        2 => Err(tropism::TransactionError::NestedWrite.into()),
+        rank => Ok::<_, Error>(rank),
+    };
+    let _handle = board.db.watch(query).unwrap().on_change(move |value| record.lock().push(value.is_ok()));
+    board.reactor.run();
+    for rank in 1..=3 {
+        board.patch(ids[0], |task| task.rank = rank);
+        assert_eq!(board.ran().len(), 1);
+    }
+    assert_eq!(*seen.lock(), [true, false, false, true]);
+}
+
+#[test]
+fn a_callback_may_write_and_is_called_with_what_came_of_it() {
+    let (board, ids) = Board::ranked(1);
+    let seen = Seen::default();
+    let (db, id, mut record_value) = (board.db.clone(), ids[0], record(&seen));
+    let handle = board.db.watch(top).unwrap().on_change(move |value| {
+        let rank = **value.as_ref().unwrap();
+        record_value(value);
+        if rank < 3 {
+            db.write(|tx| tx.patch(id, |task| task.rank += 1)).unwrap();
+        }
+    });
+    // Runs until nothing is left to do, what callbacks have written included.
+    let ran = board.reactor.run();
+    assert_eq!(*seen.lock(), [0, 1, 2, 3]);
+    assert_eq!(ran.len(), 3);
+    board.assert_quiet();
+    drop(handle);
+}
+
+#[test]
+fn a_callback_may_drop_itself_and_subscribe_anew() {
+    let (board, ids) = Board::ranked(1);
+    let seen = Seen::default();
+    let own: Arc<Mutex<Vec<tropism::CallbackSubscription>>> = Arc::default();
+    let (db, held, mut record_value, record_anew) =
+        (board.db.clone(), Arc::clone(&own), record(&seen), Arc::clone(&seen));
+    let handle = board.db.watch(top).unwrap().on_change(move |value| {
+        record_value(value);
+        let old = held.lock().pop();
+        let anew = db.watch(|tx| Ok::<_, Error>(top(tx)? + 100)).unwrap().on_change(record(&record_anew));
+        held.lock().push(anew);
+        drop(old);
+    });
+    own.lock().push(handle);
+    board.reactor.run();
+    board.patch(ids[0], |task| task.rank = 5);
+    board.reactor.run();
+    assert_eq!(*seen.lock(), [0, 100, 105]);
+    own.lock().clear();
+}
