@@ -32,9 +32,9 @@ pub struct Config {
     pub log_segment_bytes: u64,
     /// The page cache of the base. It grows with use. Default 256 MiB; 1 MiB to 1 TiB.
     pub base_cache_bytes: usize,
-    /// How many changes of recent commits are remembered while a live query is evaluated. If more happen meanwhile,
-    /// it is evaluated once more than it had to be. Default 65,536; 1 to 16,777,216.
-    pub recent_changes: usize,
+    /// How much of recent commits is remembered while a live query is evaluated. If more is committed meanwhile, it is
+    /// evaluated once more than it had to be. Default 4 MiB; 1 byte to 1 GiB.
+    pub recent_bytes: usize,
     /// An evaluation of a live query that takes this long is reported as a `tracing` warning with what it read.
     /// Default 100 ms; no bounds.
     pub slow_query: Duration,
@@ -49,7 +49,7 @@ impl Default for Config {
             checkpoint_bytes: 16 << 20,
             log_segment_bytes: 4 << 20,
             base_cache_bytes: 256 << 20,
-            recent_changes: 65_536,
+            recent_bytes: 4 << 20,
             slow_query: Duration::from_millis(100),
         }
     }
@@ -66,7 +66,7 @@ impl Config {
         within("checkpoint_bytes", &self.checkpoint_bytes, &checkpoint, "64 KiB to `overlay_limit_bytes`")?;
         within("log_segment_bytes", &self.log_segment_bytes, &(64 << 10..=1 << 30), "64 KiB to 1 GiB")?;
         within("base_cache_bytes", &self.base_cache_bytes, &(1 << 20..=1 << 40), "1 MiB to 1 TiB")?;
-        within("recent_changes", &self.recent_changes, &(1..=1 << 24), "1 to 16,777,216")
+        within("recent_bytes", &self.recent_bytes, &(1..=1 << 30), "1 byte to 1 GiB")
     }
 }
 

@@ -240,7 +240,7 @@ impl Builder {
             base_cache_bytes: self.config.base_cache_bytes,
             background: self.background,
         };
-        let registry = Arc::new(Registry::new(self.config.recent_changes));
+        let registry = Arc::new(Registry::new(self.config.recent_bytes));
         let observer = Arc::clone(&registry);
         let store = Store::open(Arc::new(disk), options, self.clock, observer)?;
         let tables =

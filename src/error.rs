@@ -251,9 +251,9 @@ pub enum TransactionError {
     /// A write was called while a live query was being evaluated.
     #[error("a live query tried to write; queries only read")]
     WriteInQuery,
-    /// A call that waits for commits was made inside a `write` on the same database.
+    /// A call that waits for commits was made inside a `write` or a live query of the same database.
     #[error(
-        "`{call}` was called inside a `write` on the same database and could wait for ever; call it after the transaction"
+        "`{call}` was called inside a `write` or a live query of the same database and could wait for ever; call it afterwards"
     )]
     WaitInWrite {
         /// The method.

@@ -301,7 +301,7 @@ fn options_out_of_bounds_are_refused_by_name() {
         Config { overlay_limit_bytes: 1 << 10, ..Config::default() },
         Config { log_segment_bytes: 0, ..Config::default() },
         Config { base_cache_bytes: 0, ..Config::default() },
-        Config { recent_changes: 0, ..Config::default() },
+        Config { recent_bytes: 0, ..Config::default() },
         Config { flush_interval: std::time::Duration::ZERO, ..Config::default() },
     ];
     for config in refused {

@@ -1,6 +1,7 @@
 //! Evaluates what is dirty, one query after the other, each once on the newest snapshot.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -151,7 +152,13 @@ impl ReactorCore {
     /// `None` when the database was closed in the meantime.
     fn evaluate(&self, dirty: &Dirty<'_>) -> Option<Evaluation> {
         let started = Instant::now();
-        let evaluated = dirty.query.evaluate(&self.pipeline).ok()?;
+        // The query's own panics are delivered; what is left are those of destructors and conversions of the host's.
+        let evaluated = catch_unwind(AssertUnwindSafe(|| dirty.query.evaluate(&self.pipeline)));
+        let Ok(evaluated) = evaluated else {
+            tracing::error!(target: "tropism", query = %dirty.query.location(), "an evaluation panicked outside of its query");
+            return None;
+        };
+        let evaluated = evaluated.ok()?;
         let elapsed = started.elapsed();
         let location = dirty.query.location();
         tracing::trace!(target: "tropism", query = %location, ts = evaluated.ts, ?elapsed, "evaluated");

@@ -24,8 +24,8 @@ pub(crate) struct Registry {
     state: Mutex<State>,
     /// Signalled when the reactor waits and there is something dirty, or when the registry closes.
     dirty: Condvar,
-    /// How many changes of recent commits are kept for registrations to be checked against.
-    recent_limit_changes: usize,
+    /// How much of recent commits is kept for registrations to be checked against.
+    recent_limit_bytes: usize,
 }
 
 struct State {
@@ -37,7 +37,7 @@ struct State {
     /// Commits that an evaluation under way may have missed, oldest first, without gaps. Kept only while there is one:
     /// they hold the rows that they changed.
     recent: VecDeque<Arc<Commit>>,
-    recent_changes: usize,
+    recent_bytes: usize,
     /// The last commit heard of.
     announced_ts: u64,
     /// How many evaluations are under way, first ones included.
@@ -74,7 +74,7 @@ pub(super) struct Dirty<'a> {
 struct UnderWay<'a>(&'a Registry);
 
 impl Registry {
-    pub(crate) fn new(recent_limit_changes: usize) -> Self {
+    pub(crate) fn new(recent_limit_bytes: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 dependencies: IntervalMap::new(),
@@ -82,14 +82,14 @@ impl Registry {
                 next_id: 1,
                 queue: VecDeque::new(),
                 recent: VecDeque::new(),
-                recent_changes: 0,
+                recent_bytes: 0,
                 announced_ts: 0,
                 evaluating: 0,
                 is_reactor_waiting: false,
                 is_closed: false,
             }),
             dirty: Condvar::new(),
-            recent_limit_changes,
+            recent_limit_bytes,
         }
     }
 
@@ -233,7 +233,7 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         state.evaluating -= 1;
-        state.trim_recent(self.0.recent_limit_changes);
+        state.trim_recent(self.0.recent_limit_bytes);
     }
 }
 
@@ -243,8 +243,8 @@ impl CommitObserver for Registry {
         state.announced_ts = commit.ts;
         if state.evaluating > 0 {
             state.recent.push_back(Arc::clone(commit));
-            state.recent_changes += commit.len();
-            state.trim_recent(self.recent_limit_changes);
+            state.recent_bytes += commit.size_bytes();
+            state.trim_recent(self.recent_limit_bytes);
         }
         if state.queries.is_empty() {
             return;
@@ -308,15 +308,15 @@ impl State {
         None
     }
 
-    fn trim_recent(&mut self, limit_changes: usize) {
+    fn trim_recent(&mut self, limit_bytes: usize) {
         if self.evaluating == 0 {
             self.recent.clear();
-            self.recent_changes = 0;
+            self.recent_bytes = 0;
         }
-        while self.recent_changes > limit_changes
+        while self.recent_bytes > limit_bytes
             && let Some(oldest) = self.recent.pop_front()
         {
-            self.recent_changes -= oldest.len();
+            self.recent_bytes -= oldest.size_bytes();
         }
     }
 }

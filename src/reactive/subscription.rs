@@ -113,7 +113,7 @@ where
     ///
     /// Callbacks of a database run on one thread of their own, one at a time: a slow one holds up the others, skips to
     /// the newest value itself, and never holds up a writer. One that panics is reported as a `tracing` error and
-    /// called again with the next value. It may write.
+    /// called again with the next value. It may write. One that holds a clone of the `Db` keeps the database open.
     pub fn on_change(self, callback: impl FnMut(Value<T, E>) + Send + 'static) -> CallbackSubscription {
         let core = self.core.clone();
         let shared = Arc::clone(&self.inlet.shared);
@@ -174,8 +174,12 @@ impl Drop for CallbackSubscription {
     }
 }
 
-/// The values of a subscription, one after the other, waiting for each; ends when the database is closed.
-pub struct Iter<'a, T, E>(&'a Subscription<T, E>);
+/// The values of a subscription, one after the other, waiting for each; ends when the database is closed, and after the
+/// error that it answers where it must not wait.
+pub struct Iter<'a, T, E> {
+    subscription: &'a Subscription<T, E>,
+    is_refused: bool,
+}
 
 impl<T, E> Iterator for Iter<'_, T, E>
 where
@@ -185,7 +189,12 @@ where
     type Item = Value<T, E>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.recv()
+        if self.is_refused {
+            return None;
+        }
+        let refused = self.subscription.refuse_wait("Subscription::next");
+        self.is_refused = refused.is_some();
+        refused.or_else(|| self.subscription.recv())
     }
 }
 
@@ -198,6 +207,6 @@ where
     type IntoIter = Iter<'a, T, E>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Iter(self)
+        Iter { subscription: self, is_refused: false }
     }
 }

@@ -3,7 +3,11 @@
 //! Whoever waits for its commit and finds nobody syncing takes its turn: it writes out everything that waits, syncs
 //! once, and tells all whose commits were in it. Meanwhile others commit, and wait for the next turn.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+};
 
 use parking_lot::MutexGuard;
 
@@ -99,13 +103,9 @@ impl Store {
     pub(super) fn take_turn(&self, durable: &mut MutexGuard<'_, Durable>) {
         durable.is_taken = true;
         let group = MutexGuard::unlocked(durable, || {
-            self.gather();
-            let mut group = self.take_group();
-            let written = group
-                .frames
-                .iter_mut()
-                .try_for_each(|pending| pending.segment.append(&mut pending.frame, pending.first_ts, pending.last_ts));
-            written.map(|()| self.finish(group))
+            // A disk of the host's own may panic; the turn must be given up all the same.
+            let panicked = |_| Err(StorageError::io("write", "the log", io::Error::other("the disk panicked")));
+            catch_unwind(AssertUnwindSafe(|| self.write_group())).unwrap_or_else(panicked)
         });
         durable.is_taken = false;
         match group {
@@ -119,6 +119,14 @@ impl Store {
             }
             Err(error) => self.poison(durable, &error),
         }
+    }
+
+    fn write_group(&self) -> Result<Done, StorageError> {
+        self.gather();
+        let mut group = self.take_group();
+        let mut frames = group.frames.iter_mut();
+        frames.try_for_each(|frame| frame.segment.append(&mut frame.frame, frame.first_ts, frame.last_ts))?;
+        Ok(self.finish(group))
     }
 
     /// Refuses every further write: what is on disk is not known any more.

@@ -49,6 +49,15 @@ impl Commit {
         self.changes.len()
     }
 
+    /// The bytes of its keys and values.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let size = |(key, change): &(Key, Change)| match change {
+            Change::Put(value) => key.len() + value.len(),
+            Change::Delete | Change::Touch => key.len(),
+        };
+        self.changes.iter().map(size).sum()
+    }
+
     /// Appends the record's bytes.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();

@@ -147,6 +147,8 @@ impl<'tx, T: Table, K, R> Query<'tx, T, K, R> {
 
     /// A page of at most `size` rows, from the beginning or after a cursor, with the cursor of the next one.
     ///
+    /// With a `size` of 0 the page is empty and the last.
+    ///
     /// Pages neither repeat nor skip a row that is there throughout, whatever is inserted or deleted between them.
     ///
     /// # Errors

@@ -43,7 +43,7 @@ fn nothing_is_missed_between_the_first_evaluation_and_the_registration() {
     // recent changes makes registrations meet its end as well.
     for (round, config) in (0..24).map(|round| {
         let base = if round % 2 == 0 { Config::default() } else { relaxed() };
-        (round, Config { recent_changes: [1, 8, 65_536][round % 3], ..base })
+        (round, Config { recent_bytes: [1, 8, 65_536][round % 3], ..base })
     }) {
         let db = db_with(config);
         let ids: Vec<_> = (0..4)
