@@ -111,7 +111,7 @@ impl Store {
             let seen = self.checkpoint.lock().ended;
             let (size_bytes, is_due) = {
                 let head = self.head.lock();
-                (head.size_bytes(), head.waiting_bytes() >= self.options.checkpoint_bytes)
+                (head.memory_bytes(), head.waiting_bytes() >= self.options.checkpoint_bytes)
             };
             let is_over = size_bytes > self.options.overlay_limit_bytes;
             match self.options.background {
@@ -224,9 +224,13 @@ impl Writer {
             self.room_bytes -= needed_bytes;
             return Ok(Arc::clone(segment));
         }
-        let segment = store.log.next_segment(needed_bytes).map_err(|error| match error.is_disk_full() {
-            true => StorageError::DiskFull { reason: error.to_string().into() },
-            false => error,
+        let segment = store.log.next_segment(needed_bytes).map_err(|error| {
+            if error.is_disk_full() {
+                return StorageError::DiskFull { reason: error.to_string().into() };
+            }
+            // Whatever of the new segment reached the disk, nothing may be written over it.
+            store.poison(&mut store.durable.lock(), &error);
+            error
         })?;
         store.want_spare();
         self.room_bytes = segment.room_bytes() - needed_bytes;
@@ -263,9 +267,12 @@ impl Head {
         }
     }
 
-    /// Memory that the changes outside the base take.
-    pub(super) fn size_bytes(&self) -> usize {
-        self.overlay.size_bytes() + self.frozen.as_ref().map_or(0, |frozen| frozen.size_bytes())
+    /// Memory that the changes outside the base take, and frames that are not written yet: overwriting the same keys
+    /// makes the overlay no larger.
+    fn memory_bytes(&self) -> usize {
+        let frozen_bytes = self.frozen.as_ref().map_or(0, |frozen| frozen.size_bytes());
+        let frame_bytes: usize = self.pending.iter().map(|pending| pending.frame.len()).sum();
+        self.overlay.size_bytes() + frozen_bytes + frame_bytes
     }
 
     /// What a checkpoint would take off the overlay or off the log, whichever is more.

@@ -117,10 +117,10 @@ impl Log {
         file.write_at(0, &segment_header(number)).map_err(|error| StorageError::io("write", SPARE_FILE, error))?;
         file.sync().map_err(|error| StorageError::io("sync", SPARE_FILE, error))?;
         self.disk.rename(SPARE_FILE, &name).map_err(|error| StorageError::io("rename", &name, error))?;
-        self.disk.sync_directory().map_err(|error| StorageError::io("sync", &self.disk.describe(), error))?;
         files.has_spare = false;
         files.next_number += 1;
         files.live.push((number, size_bytes));
+        self.disk.sync_directory().map_err(|error| StorageError::io("sync", &self.disk.describe(), error))?;
         Ok(Arc::new(Segment { number, name, file, size_bytes, end: AtomicU64::new(SEGMENT_HEADER_BYTES) }))
     }
 
