@@ -1,20 +1,24 @@
 //! What the board shows: each part an ordinary query, and each subscribed to as it is.
 
-use tropism::{Error, Subscription, prelude::*};
+use tropism::{Error, Ts, prelude::*};
 
 use crate::schema::{Dependency, Status, Task};
+
+/// Each column with the number of its tasks.
+pub type Columns = Vec<(Status, usize)>;
+pub type Tasks = Vec<Doc<Task>>;
 
 /// Rows in each list.
 const SHOWN: usize = 8;
 
 /// How many tasks stand in each column.
-pub fn columns(tx: &ReadTx) -> Result<Vec<(Status, usize)>, Error> {
+pub fn columns(tx: &ReadTx) -> Result<Columns, Error> {
     let count = |status: &Status| Ok((*status, tx.query(Task::by_status_and_priority).eq(*status).count()?));
     Status::ALL.iter().map(count).collect()
 }
 
 /// The most urgent open tasks of which no dependency is left to do.
-pub fn ready(tx: &ReadTx) -> Result<Vec<Doc<Task>>, Error> {
+pub fn ready(tx: &ReadTx) -> Result<Tasks, Error> {
     let mut ready = Vec::new();
     for task in tx.query(Task::by_status_and_priority).eq(Status::Open).iter()? {
         let task = task?;
@@ -31,6 +35,7 @@ pub fn ready(tx: &ReadTx) -> Result<Vec<Doc<Task>>, Error> {
 fn waits(tx: &ReadTx, task: &Doc<Task>) -> Result<bool, Error> {
     for dependency in tx.query(Dependency::by_task).eq(task.id()).iter()? {
         let dependency = dependency?;
+        // A parent, or a task that is only related, holds nobody up.
         if dependency.kind != "blocks" {
             continue;
         }
@@ -43,23 +48,37 @@ fn waits(tx: &ReadTx, task: &Doc<Task>) -> Result<bool, Error> {
 }
 
 /// One assignee's tasks that are not closed.
-pub fn assigned(tx: &ReadTx, assignee: &str) -> Result<Vec<Doc<Task>>, Error> {
+pub fn assigned(tx: &ReadTx, assignee: &str) -> Result<Tasks, Error> {
     let is_open = |task: &Doc<Task>| !matches!(task.status, Status::Closed | Status::Tombstone);
     tx.query(Task::by_assignee).eq(Some(assignee.to_owned())).filter(is_open).take(SHOWN).collect()
 }
 
 /// The tasks that were changed last, the latest first.
-pub fn recent(tx: &ReadTx) -> Result<Vec<Doc<Task>>, Error> {
+pub fn recent(tx: &ReadTx) -> Result<Tasks, Error> {
     tx.query(Task::by_updated).descending().take(SHOWN).collect()
+}
+
+/// What a query answered, and the commit at which it did.
+#[derive(Debug, Clone)]
+pub struct Seen<T> {
+    pub at: Ts,
+    pub value: T,
+}
+
+/// Equal where the value is: a commit that leaves it so is nothing new to show.
+impl<T: PartialEq> PartialEq for Seen<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
 }
 
 /// The board, live.
 pub struct Board {
     pub assignee: String,
-    pub columns: Subscription<Vec<(Status, usize)>>,
-    pub ready: Subscription<Vec<Doc<Task>>>,
-    pub assigned: Subscription<Vec<Doc<Task>>>,
-    pub recent: Subscription<Vec<Doc<Task>>>,
+    pub columns: Subscription<Seen<Columns>>,
+    pub ready: Subscription<Seen<Tasks>>,
+    pub assigned: Subscription<Seen<Tasks>>,
+    pub recent: Subscription<Seen<Tasks>>,
 }
 
 impl Board {
@@ -67,10 +86,15 @@ impl Board {
         let name = assignee.to_owned();
         Ok(Self {
             assignee: assignee.to_owned(),
-            columns: db.watch(columns)?,
-            ready: db.watch(ready)?,
-            assigned: db.watch(move |tx| assigned(tx, &name))?,
-            recent: db.watch(recent)?,
+            columns: db.watch(seen(columns))?,
+            ready: db.watch(seen(ready))?,
+            assigned: db.watch(seen(move |tx| assigned(tx, &name)))?,
+            recent: db.watch(seen(recent))?,
         })
     }
+}
+
+/// The same query, with the commit that it sees.
+fn seen<T>(query: impl Fn(&ReadTx) -> Result<T, Error>) -> impl Fn(&ReadTx) -> Result<Seen<T>, Error> {
+    move |tx| Ok(Seen { at: tx.ts(), value: query(tx)? })
 }

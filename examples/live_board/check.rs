@@ -1,11 +1,12 @@
 //! Whether the board stands as it must.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use tropism::{Error, Index, Subscription, Table, prelude::*};
+use serde_json::Value;
+use tropism::{Error, Index, Prefix, Table, prelude::*};
 
 use crate::{
-    board::{self, Board},
+    board::{self, Board, Seen},
     history::Fields,
     play,
     schema::{Comment, Dependency, Label, Task},
@@ -17,7 +18,7 @@ const TOLD: usize = 10;
 /// Compares every task with the expected ones, and says how they differ.
 pub fn tasks(db: &Db, expected: &[Fields]) -> Result<Vec<String>, Error> {
     let key = |task: &Fields| task.get("id").map(ToString::to_string).unwrap_or_default();
-    let expected: BTreeMap<String, &Fields> = expected.iter().map(|task| (key(task), task)).collect();
+    let expected: BTreeMap<String, Fields> = expected.iter().map(|task| (key(task), plain(task))).collect();
     db.read(|tx| {
         let mut found = BTreeMap::new();
         for task in tx.query(Task::by_id).iter()? {
@@ -27,13 +28,19 @@ pub fn tasks(db: &Db, expected: &[Fields]) -> Result<Vec<String>, Error> {
         let missing = expected.keys().filter(|key| !found.contains_key(*key)).map(|key| format!("{key} is missing"));
         let surplus = found.keys().filter(|key| !expected.contains_key(*key)).map(|key| format!("{key} is too much"));
         let other = found.iter().filter_map(|(key, found)| {
-            let expected = expected.get(key).filter(|expected| **expected != found)?;
+            let expected = expected.get(key).filter(|expected| *expected != found)?;
             let fields = expected.keys().chain(found.keys());
             let field = fields.into_iter().find(|field| expected.get(*field) != found.get(*field))?;
             Some(format!("{key} field {field:?}: {:?}, expected {:?}", found.get(field), expected.get(field)))
         });
         Ok(missing.chain(surplus).chain(other).take(TOLD).collect())
     })
+}
+
+/// Without the fields that say nothing: an empty list and `null` are as good as none.
+fn plain(task: &Fields) -> Fields {
+    let says_something = |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());
+    task.iter().filter(|(_, value)| says_something(value)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Compares the last value of every live query with a fresh run, and says which differ.
@@ -50,12 +57,12 @@ pub fn live_queries(db: &Db, board: &Board) -> Result<Vec<String>, Error> {
 
 /// Waits for the value that a fresh run has; it may be on its way.
 fn is_stale<T: PartialEq + Send + Sync + 'static>(
-    live: &Subscription<T>,
-    fresh: impl Fn() -> Result<T, Error>,
+    live: &Subscription<Seen<T>>,
+    fresh: impl FnOnce() -> Result<T, Error>,
 ) -> Result<bool, Error> {
-    const LONGEST: std::time::Duration = std::time::Duration::from_secs(10);
+    const LONGEST: Duration = Duration::from_secs(10);
     let fresh = fresh()?;
-    let is_fresh = || live.current().is_ok_and(|current| *current == fresh);
+    let is_fresh = || live.current().is_ok_and(|current| current.value == fresh);
     while !is_fresh() {
         if live.recv_timeout(LONGEST).is_none() {
             return Ok(!is_fresh());
@@ -82,15 +89,23 @@ pub fn indexes(db: &Db) -> Result<Vec<String>, Error> {
     })
 }
 
-/// Through the index there must be the rows of the table, sorted by what the index is over and then by id.
-fn differs<T: Table, K, S: Ord>(
+/// For every key in the table, the index must have the rows with that key and no others; and nothing under other keys.
+fn differs<T: Table, K, S: Ord + Clone + Prefix<K, M>, M>(
     tx: &ReadTx,
     by_id: Index<T, (Id<T>,)>,
     index: Index<T, K>,
-    sorted_by: impl Fn(&T) -> S,
+    key: impl Fn(&T) -> S,
 ) -> Result<Option<String>, Error> {
-    let mut rows = tx.query(by_id).collect()?;
-    rows.sort_by_key(|row| (sorted_by(row), row.id()));
-    let is_equal = rows == tx.query(index).collect()?;
-    Ok((!is_equal).then(|| format!("the index {:?} differs from its table", index.name())))
+    let mut rows: BTreeMap<S, Vec<Doc<T>>> = BTreeMap::new();
+    let mut row_count = 0;
+    for row in tx.query(by_id).iter()? {
+        let row = row?;
+        rows.entry(key(&row)).or_default().push(row);
+        row_count += 1;
+    }
+    let mut is_equal = tx.query(index).count()? == row_count;
+    for (key, rows) in &rows {
+        is_equal &= tx.query(index).eq(key.clone()).collect()? == *rows;
+    }
+    Ok((!is_equal).then(|| format!("the index {index:?} differs from its table")))
 }

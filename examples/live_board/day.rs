@@ -10,6 +10,7 @@ const PEOPLE: [&str; 5] = ["ada", "grace", "linus", "barbara", "edsger"];
 const KINDS: [&str; 4] = ["task", "bug", "feature", "chore"];
 const LABELS: [&str; 6] = ["storage", "network", "ui", "docs", "flaky", "urgent"];
 const VERBS: [&str; 6] = ["Fix", "Add", "Speed up", "Document", "Test", "Remove"];
+const REMARKS: [&str; 4] = ["Looks good.", "Can't reproduce.", "Who knows this code?", "Nearly there."];
 const THINGS: [&str; 8] = [
     "the login form",
     "retries",
@@ -22,13 +23,12 @@ const THINGS: [&str; 8] = [
 ];
 /// The day begins at nine, at this many seconds after the epoch.
 const NINE_O_CLOCK: u64 = 1_760_000_400;
-const CHANGES: usize = 3_000;
 const SECONDS_PER_CHANGE: u64 = 10;
 
-/// The changes of the day, and every task as it stands in the evening.
-pub fn generate(seed: u64) -> (Vec<Change>, Vec<Fields>) {
+/// The first changes of the day, and every task as it stands in the evening.
+pub fn generate(seed: u64, changes: usize) -> (Vec<Change>, Vec<Fields>) {
     let mut day = Day { random: seed, tasks: BTreeMap::new(), next: 1, now: NINE_O_CLOCK };
-    let changes = (0..CHANGES).map(|_| day.change()).collect();
+    let changes = (0..changes).map(|_| day.change()).collect();
     (changes, day.tasks.into_values().collect())
 }
 
@@ -54,10 +54,9 @@ impl Day {
     fn insert(&mut self) -> Change {
         let id = format!("day-{}", self.next);
         self.next += 1;
-        let (verb, thing) = (self.one_of(&VERBS), self.one_of(&THINGS));
         let mut doc = Fields::new();
         doc.insert("id".to_owned(), json!(id));
-        doc.insert("title".to_owned(), json!(format!("{verb} {thing}")));
+        doc.insert("title".to_owned(), json!(self.title()));
         doc.insert("status".to_owned(), json!("open"));
         doc.insert("issue_type".to_owned(), json!(self.one_of(&KINDS)));
         doc.insert("priority".to_owned(), json!(self.below(5)));
@@ -79,23 +78,20 @@ impl Day {
         let id = self.some_task().unwrap_or_default();
         let mut set = Fields::new();
         let mut unset = Vec::new();
-        match self.below(6) {
-            0 => drop(set.insert("title".to_owned(), json!(format!("{} again", self.one_of(&VERBS))))),
+        match self.below(9) {
+            0 => drop(set.insert("title".to_owned(), json!(self.title()))),
             1 => drop(set.insert("priority".to_owned(), json!(self.below(5)))),
-            2 => {
+            2 | 3 => {
                 set.insert("status".to_owned(), json!("closed"));
                 set.insert("closed_at".to_owned(), json!(self.now));
             }
-            3 => {
-                set.insert("status".to_owned(), json!("open"));
-                unset.push("closed_at".to_owned());
-                unset.push("assignee".to_owned());
-            }
             4 => {
-                let comment = json!({"id": self.now, "issue_id": id, "author": self.one_of(&PEOPLE),
-                    "text": "Looks good.", "created_at": self.now.to_string()});
-                set.insert("comments".to_owned(), json!([comment]));
+                set.insert("status".to_owned(), json!("open"));
+                unset.extend(["closed_at", "assignee"].map(str::to_owned));
             }
+            5 => drop(set.insert("comments".to_owned(), self.comments(&id))),
+            6 => drop(set.insert("status".to_owned(), json!(self.one_of(&["blocked", "deferred"])))),
+            7 => drop(set.insert("labels".to_owned(), json!([self.one_of(&LABELS), self.one_of(&LABELS)]))),
             _ => {
                 set.insert("status".to_owned(), json!("in_progress"));
                 set.insert("assignee".to_owned(), json!(self.one_of(&PEOPLE)));
@@ -112,6 +108,19 @@ impl Day {
         let id = self.some_task().unwrap_or_default();
         self.tasks.remove(&id);
         Change::Delete { id }
+    }
+
+    fn title(&mut self) -> String {
+        format!("{} {}", self.one_of(&VERBS), self.one_of(&THINGS))
+    }
+
+    /// The task's comments and one more.
+    fn comments(&mut self, id: &str) -> Value {
+        let earlier = self.tasks.get(id).and_then(|task| task.get("comments")).and_then(Value::as_array);
+        let mut comments = earlier.cloned().unwrap_or_default();
+        comments.push(json!({"id": self.now, "issue_id": id, "author": self.one_of(&PEOPLE),
+            "text": self.one_of(&REMARKS), "created_at": self.now.to_string()}));
+        json!(comments)
     }
 
     fn dependency(&mut self, id: &str, other: &str) -> Value {

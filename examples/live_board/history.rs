@@ -1,6 +1,7 @@
 //! Recorded changes: JSON lines, plain or gzip, one change each.
 
 use std::{
+    fmt,
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::Path,
@@ -35,11 +36,17 @@ pub enum Change {
     Gap,
 }
 
-/// A line that is no change: its number, from 1, and what is wrong with it.
-#[derive(Debug)]
+/// A line that could not be played: its number, from 1, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Malformed {
     pub line: usize,
     pub reason: String,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.reason)
+    }
 }
 
 /// The lines of a file, unpacked if it is packed.
@@ -77,6 +84,13 @@ pub fn read(path: &Path) -> io::Result<History> {
 
 /// The end state that a file tells: one task a line.
 pub fn read_expected(path: &Path) -> io::Result<Vec<Fields>> {
-    let parse = |text: io::Result<Vec<u8>>| Ok(serde_json::from_slice(&text?)?);
-    lines(path)?.filter(|text| !text.as_ref().is_ok_and(Vec::is_empty)).map(parse).collect()
+    let mut expected = Vec::new();
+    for (at, text) in lines(path)?.enumerate() {
+        let (line, text) = (at + 1, text?);
+        if !text.iter().all(u8::is_ascii_whitespace) {
+            let task = serde_json::from_slice(&text);
+            expected.push(task.map_err(|error| io::Error::other(format!("line {line}: {error}")))?);
+        }
+    }
+    Ok(expected)
 }

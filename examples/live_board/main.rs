@@ -31,9 +31,12 @@ use std::{
 };
 
 use board::Board;
+use crossbeam_channel::{Receiver, bounded, tick};
 use history::{Change, Fields, History, Malformed};
 use screen::{Progress, Style};
 use tropism::prelude::*;
+
+const CHANGES_OF_A_DAY: usize = 3_000;
 
 const USAGE: &str = "\
 A live task board on an embedded database.
@@ -132,7 +135,7 @@ impl Script {
     fn new(arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
         let named = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
         let Some(path) = &arguments.history else {
-            let (changes, expected) = day::generate(arguments.seed);
+            let (changes, expected) = day::generate(arguments.seed, CHANGES_OF_A_DAY);
             let history = History { changes: (1..).zip(changes).collect(), malformed: Vec::new() };
             return Ok(Self { history, expected: Some(expected) });
         };
@@ -163,7 +166,7 @@ impl Script {
 
 /// Plays the script and checks the end; answers what is not as it must be.
 fn run(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
-    let mut script = Script::new(arguments)?;
+    let script = Script::new(arguments)?;
     let temporary = tempfile::tempdir()?;
     let path = arguments.database.clone().unwrap_or_else(|| temporary.path().join("board.tropism"));
     let open = || {
@@ -172,43 +175,45 @@ fn run(arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
     };
 
     let db = open()?;
-    let board = Board::watch(&db, &script.busiest())?;
-    let refused = perform(&db, &board, &script, arguments)?;
-    script.history.malformed.extend(refused);
-    let stale = check::live_queries(&db, &board)?;
-    drop(board);
+    let mut differences = perform(&db, &script, arguments)?;
     db.close()?;
 
     let started = Instant::now();
     let db = open()?;
     println!("closed and opened again in {:.1?}", started.elapsed());
-    let mut differences = stale;
     differences.extend(check::live_queries(&db, &Board::watch(&db, &script.busiest())?)?);
     differences.extend(check::indexes(&db)?);
     if let Some(expected) = &script.expected {
         differences.extend(check::tasks(&db, expected)?);
     }
     db.close()?;
-    if !script.history.malformed.is_empty() {
-        println!("{} lines were malformed or could not be played", script.history.malformed.len());
-    }
     Ok(differences)
 }
 
-/// Plays every change while the screen shows the board; answers the lines that could not be played.
-fn perform(db: &Db, board: &Board, script: &Script, arguments: &Arguments) -> Result<Vec<Malformed>, Box<dyn Error>> {
-    for Malformed { line, reason } in &script.history.malformed {
-        eprintln!("line {line}: {reason}");
-    }
+/// Plays every change while the screen shows the board; answers which live queries are not fresh in the end.
+fn perform(db: &Db, script: &Script, arguments: &Arguments) -> Result<Vec<String>, Box<dyn Error>> {
+    let board = Board::watch(db, &script.busiest())?;
     let progress = Progress::new(script.history.changes.len());
-    let (ended, is_ended) = crossbeam_channel::bounded::<()>(0);
+    let (ended, is_ended) = bounded::<()>(0);
     let (refused, delays) = thread::scope(|scope| {
-        let screen = scope.spawn(|| screen::show(board, &progress, arguments.style, &is_ended));
-        let refused = play_all(db, script, &progress, arguments);
+        let screen = scope.spawn(|| screen::show(&board, &progress, arguments.style, &is_ended));
+        let changes = paced(&script.history.changes, arguments);
+        let refused = play::play_all(db, changes, |after| progress.committing(after));
+        progress.end();
         drop(ended);
         (refused, screen.join())
     });
+    let refused = refused?;
     let mut delays = delays.map_err(|_| "the screen panicked")??;
+    let stale = check::live_queries(db, &board)?;
+    screen::show_once(&board, &progress, arguments.style)?;
+
+    let mut malformed: Vec<&Malformed> = script.history.malformed.iter().chain(&refused).collect();
+    malformed.sort();
+    malformed.iter().for_each(|malformed| eprintln!("{malformed}"));
+    if !malformed.is_empty() {
+        println!("{} lines were malformed or could not be played", malformed.len());
+    }
     println!(
         "{} changes, {:.0}/s; from commit to redraw {:.1?} (median of {}), at most {:.1?}",
         script.history.changes.len(),
@@ -217,37 +222,14 @@ fn perform(db: &Db, board: &Board, script: &Script, arguments: &Arguments) -> Re
         delays.count(),
         delays.longest()
     );
-    refused
+    Ok(stale)
 }
 
-fn play_all(
-    db: &Db,
-    script: &Script,
-    progress: &Progress,
-    arguments: &Arguments,
-) -> Result<Vec<Malformed>, Box<dyn Error>> {
+/// The changes, no faster than they are wanted.
+fn paced<'a>(changes: &'a [(usize, Change)], arguments: &Arguments) -> impl Iterator<Item = &'a (usize, Change)> {
     const DRAWN_PACE: u32 = 300;
-    let pace =
-        arguments.pace.or((arguments.style == Style::Drawn && arguments.history.is_none()).then_some(DRAWN_PACE));
-    let ticks = pace.map(|pace| crossbeam_channel::tick(Duration::from_secs(1) / pace));
-    let mut refused = Vec::new();
-    let mut has_gap = false;
-    for (line, change) in &script.history.changes {
-        if let Some(ticks) = &ticks {
-            ticks.recv()?;
-        }
-        has_gap |= *change == Change::Gap;
-        match play::play(db, change) {
-            Ok(()) => {}
-            Err(play::Problem::Database(error)) => return Err(error.into()),
-            // The history told of that task in the part that is missing.
-            Err(play::Problem::Unknown(_)) if has_gap => {}
-            Err(problem) => {
-                eprintln!("line {line}: {problem}");
-                refused.push(Malformed { line: *line, reason: problem.to_string() });
-            }
-        }
-        progress.committed();
-    }
-    Ok(refused)
+    let is_shown = arguments.style == Style::Drawn && arguments.history.is_none();
+    let ticks = arguments.pace.or(is_shown.then_some(DRAWN_PACE)).map(|pace| tick(Duration::from_secs(1) / pace));
+    // Ticks never end, so there is always one to wait for.
+    changes.iter().inspect(move |_| _ = ticks.as_ref().map(Receiver::recv))
 }

@@ -1,12 +1,12 @@
 //! A change of the history as one transaction on the board, and a task of the board as the history tells it.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use thiserror::Error;
-use tropism::prelude::*;
+use tropism::{Ts, prelude::*};
 
 use crate::{
-    history::{Change, Fields},
+    history::{Change, Fields, Malformed},
     schema::{Comment, Dependency, Label, Status, Task},
 };
 
@@ -23,26 +23,72 @@ pub enum Problem {
     Database(#[from] tropism::Error),
 }
 
-/// Plays one change: all of it or nothing.
-pub fn play(db: &Db, change: &Change) -> Result<(), Problem> {
-    db.write(|tx| match change {
-        Change::Insert { id, doc } => insert(tx, id, doc),
-        Change::Patch { id, set, unset } => patch(tx, id, set, unset),
-        Change::Delete { id } => Ok(tx.delete(find(tx, id)?.id())?),
-        Change::Gap => Ok(()),
-    })
+/// Whether the history has told of everything that stands on the board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuity {
+    /// It has: what does not fit the board is a mistake.
+    Unbroken,
+    /// It has not: an unknown task may be patched or deleted, which does nothing, and a known one told anew.
+    Broken,
+}
+
+/// Plays one change after the other, each in a transaction of its own, and answers those that do not fit the board.
+///
+/// Each transaction hands the commit that it follows to `committing` as the last thing that it does.
+pub fn play_all<'a>(
+    db: &Db,
+    changes: impl IntoIterator<Item = &'a (usize, Change)>,
+    mut committing: impl FnMut(Ts),
+) -> Result<Vec<Malformed>, tropism::Error> {
+    // What an earlier run left on the board, this history has not told of.
+    let is_empty = db.read(|tx| tx.query(Task::by_id).first())?.is_none();
+    let mut continuity = if is_empty { Continuity::Unbroken } else { Continuity::Broken };
+    let mut refused = Vec::new();
+    for (line, change) in changes {
+        if *change == Change::Gap {
+            continuity = Continuity::Broken;
+        }
+        let played = db.write(|tx| {
+            let played = play(tx, change, continuity);
+            committing(tx.ts());
+            played
+        });
+        match played {
+            Ok(()) => {}
+            Err(Problem::Database(error)) => return Err(error),
+            Err(problem) => refused.push(Malformed { line: *line, reason: problem.to_string() }),
+        }
+    }
+    Ok(refused)
+}
+
+fn play(tx: &mut WriteTx, change: &Change, continuity: Continuity) -> Result<(), Problem> {
+    let id = match change {
+        Change::Insert { id, .. } | Change::Patch { id, .. } | Change::Delete { id } => id,
+        Change::Gap => return Ok(()),
+    };
+    let known = tx.query(Task::by_key).eq(id).unique()?;
+    match (change, known, continuity) {
+        (Change::Insert { doc, .. }, None, _) => insert(tx, id, doc),
+        (Change::Insert { .. }, Some(_), Continuity::Unbroken) => Err(Problem::Known(id.clone())),
+        (Change::Insert { doc, .. }, Some(task), Continuity::Broken) => {
+            tx.delete(task.id())?;
+            insert(tx, id, doc)
+        }
+        (Change::Patch { set, unset, .. }, Some(task), _) => patch(tx, task, set, unset),
+        (Change::Delete { .. }, Some(task), _) => Ok(tx.delete(task.id())?),
+        (Change::Patch { .. } | Change::Delete { .. }, None, Continuity::Unbroken) => Err(Problem::Unknown(id.clone())),
+        (Change::Patch { .. } | Change::Delete { .. }, None, Continuity::Broken) | (Change::Gap, _, _) => Ok(()),
+    }
 }
 
 fn insert(tx: &mut WriteTx, key: &str, doc: &Fields) -> Result<(), Problem> {
-    if tx.query(Task::by_key).eq(key).first()?.is_some() {
-        return Err(Problem::Known(key.to_owned()));
-    }
     let mut task = Task {
         key: key.to_owned(),
         title: String::new(),
         description: None,
         status: Status::Open,
-        kind: String::new(),
+        kind: None,
         priority: None,
         assignee: None,
         created_at: None,
@@ -55,8 +101,7 @@ fn insert(tx: &mut WriteTx, key: &str, doc: &Fields) -> Result<(), Problem> {
     doc.iter().try_for_each(|(field, value)| set_rows(tx, id, field, value))
 }
 
-fn patch(tx: &mut WriteTx, key: &str, set: &Fields, unset: &[String]) -> Result<(), Problem> {
-    let task = find(tx, key)?;
+fn patch(tx: &mut WriteTx, task: Doc<Task>, set: &Fields, unset: &[String]) -> Result<(), Problem> {
     let id = task.id();
     let mut changed = task.into_inner();
     for (field, value) in unset.iter().map(|field| (field, &Value::Null)).chain(set) {
@@ -64,10 +109,6 @@ fn patch(tx: &mut WriteTx, key: &str, set: &Fields, unset: &[String]) -> Result<
         set_rows(tx, id, field, value)?;
     }
     Ok(tx.replace(id, changed)?)
-}
-
-fn find(tx: &ReadTx, key: &str) -> Result<Doc<Task>, Problem> {
-    tx.query(Task::by_key).eq(key).unique()?.ok_or_else(|| Problem::Unknown(key.to_owned()))
 }
 
 /// Sets a field of the task itself; `null` clears it.
@@ -88,7 +129,6 @@ fn set_field(task: &mut Task, field: &str, value: &Value) -> Result<(), Problem>
             task.others.retain(|(name, _)| name != field);
             if !value.is_null() {
                 task.others.push((field.to_owned(), value.to_string()));
-                task.others.sort();
             }
         }
     }
@@ -97,21 +137,20 @@ fn set_field(task: &mut Task, field: &str, value: &Value) -> Result<(), Problem>
 
 /// A dependency as the history tells it.
 #[derive(Deserialize)]
-struct TellsDependency {
+struct ToldDependency {
     depends_on_id: String,
     r#type: String,
-    created_at: String,
-    created_by: String,
-    metadata: Option<String>,
+    #[serde(flatten)]
+    others: Fields,
 }
 
 /// A comment as the history tells it.
 #[derive(Deserialize)]
-struct TellsComment {
-    id: i64,
+struct ToldComment {
     author: String,
     text: String,
-    created_at: String,
+    #[serde(flatten)]
+    others: Fields,
 }
 
 /// Puts other rows in the place of those that hang on a task; `null` removes them.
@@ -121,7 +160,7 @@ fn set_rows(tx: &mut WriteTx, task: Id<Task>, field: &str, value: &Value) -> Res
             for label in tx.query(Label::by_task).eq(task).collect()? {
                 tx.delete(label.id())?;
             }
-            for name in parsed::<Option<Vec<String>>>(field, value, "list of texts")?.unwrap_or_default() {
+            for name in told_list(field, value, "list of texts")? {
                 tx.insert(Label { task, name })?;
             }
         }
@@ -129,20 +168,17 @@ fn set_rows(tx: &mut WriteTx, task: Id<Task>, field: &str, value: &Value) -> Res
             for dependency in tx.query(Dependency::by_task).eq(task).collect()? {
                 tx.delete(dependency.id())?;
             }
-            let told: Option<Vec<TellsDependency>> = parsed(field, value, "list of dependencies")?;
-            for TellsDependency { depends_on_id, r#type, created_at, created_by, metadata } in told.unwrap_or_default()
-            {
-                let (depends_on, kind) = (depends_on_id, r#type);
-                tx.insert(Dependency { task, depends_on, kind, created_at, created_by, metadata })?;
+            for told in told_list::<ToldDependency>(field, value, "list of dependencies")? {
+                let (depends_on, kind, others) = (told.depends_on_id, told.r#type, texts(told.others));
+                tx.insert(Dependency { task, depends_on, kind, others })?;
             }
         }
         "comments" => {
             for comment in tx.query(Comment::by_task).eq(task).collect()? {
                 tx.delete(comment.id())?;
             }
-            let told: Option<Vec<TellsComment>> = parsed(field, value, "list of comments")?;
-            for TellsComment { id, author, text, created_at } in told.unwrap_or_default() {
-                tx.insert(Comment { task, number: id, author, text, created_at })?;
+            for ToldComment { author, text, others } in told_list(field, value, "list of comments")? {
+                tx.insert(Comment { task, author, text, others: texts(others) })?;
             }
         }
         _ => {}
@@ -150,57 +186,69 @@ fn set_rows(tx: &mut WriteTx, task: Id<Task>, field: &str, value: &Value) -> Res
     Ok(())
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(field: &str, value: &Value, expected: &'static str) -> Result<T, Problem> {
+fn told_list<T: DeserializeOwned>(field: &str, value: &Value, expected: &'static str) -> Result<Vec<T>, Problem> {
+    Ok(parsed::<Option<Vec<T>>>(field, value, expected)?.unwrap_or_default())
+}
+
+fn parsed<T: DeserializeOwned>(field: &str, value: &Value, expected: &'static str) -> Result<T, Problem> {
     let wrong = |_| Problem::Field { field: field.to_owned(), value: value.clone(), expected };
     T::deserialize(value).map_err(wrong)
 }
 
 fn time(field: &str, value: &Value) -> Result<Option<Timestamp>, Problem> {
-    let seconds: Option<i32> = parsed(field, value, "time in seconds")?;
-    Ok(seconds.map(|seconds| Timestamp::from_millis(i64::from(seconds) * 1_000)))
+    const EXPECTED: &str = "time in seconds";
+    let Some(seconds) = parsed::<Option<i64>>(field, value, EXPECTED)? else { return Ok(None) };
+    let too_far = || Problem::Field { field: field.to_owned(), value: value.clone(), expected: EXPECTED };
+    Ok(Some(Timestamp::from_millis(seconds.checked_mul(1_000).ok_or_else(too_far)?)))
+}
+
+fn texts(fields: Fields) -> Vec<(String, String)> {
+    fields.into_iter().map(|(name, value)| (name, value.to_string())).collect()
 }
 
 /// A task of the board as the history would tell it.
 pub fn told(tx: &ReadTx, task: &Doc<Task>) -> Result<Fields, tropism::Error> {
     let seconds = |time: Timestamp| json!(time.as_millis() / 1_000);
-    let mut fields = Fields::new();
-    fields.insert("id".to_owned(), json!(task.key));
-    fields.insert("title".to_owned(), json!(task.title));
-    fields.insert("status".to_owned(), json!(task.status));
-    fields.insert("issue_type".to_owned(), json!(task.kind));
-    let optional = [
+    let labels = tx.query(Label::by_task).eq(task.id()).collect()?;
+    let dependencies = tx.query(Dependency::by_task).eq(task.id()).collect()?;
+    let comments = tx.query(Comment::by_task).eq(task.id()).collect()?;
+    let known = [
+        ("id", Some(json!(task.key))),
+        ("title", Some(json!(task.title))),
         ("description", task.description.as_ref().map(|text| json!(text))),
+        ("status", Some(json!(task.status))),
+        ("issue_type", task.kind.as_ref().map(|kind| json!(kind))),
         ("priority", task.priority.map(|priority| json!(priority))),
         ("assignee", task.assignee.as_ref().map(|name| json!(name))),
         ("created_at", task.created_at.map(seconds)),
         ("updated_at", task.updated_at.map(seconds)),
         ("closed_at", task.closed_at.map(seconds)),
-        ("labels", list(tx.query(Label::by_task).eq(task.id()).collect()?, |label| json!(label.name))),
+        ("labels", list(labels, |label| json!(label.name))),
         (
             "dependencies",
-            list(tx.query(Dependency::by_task).eq(task.id()).collect()?, |row| {
-                let mut told = json!({"issue_id": task.key, "depends_on_id": row.depends_on, "type": row.kind,
-                    "created_at": row.created_at, "created_by": row.created_by});
-                if let Some(metadata) = &row.metadata {
-                    told["metadata"] = json!(metadata);
-                }
-                told
+            list(dependencies, |row| {
+                with_others([("depends_on_id", json!(row.depends_on)), ("type", json!(row.kind))], &row.others)
             }),
         ),
         (
             "comments",
-            list(tx.query(Comment::by_task).eq(task.id()).collect()?, |row| {
-                json!({"id": row.number, "issue_id": task.key, "author": row.author, "text": row.text,
-                    "created_at": row.created_at})
-            }),
+            list(comments, |row| with_others([("author", json!(row.author)), ("text", json!(row.text))], &row.others)),
         ),
     ];
-    fields.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-    let others = task.others.iter().map(|(name, text)| (name.clone(), serde_json::from_str(text).unwrap_or_default()));
-    fields.extend(others);
-    Ok(fields)
+    let known = known.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    Ok(fields(known, &task.others))
 }
 
 fn list<T>(rows: Vec<T>, tell: impl Fn(&T) -> Value) -> Option<Value> {
     (!rows.is_empty()).then(|| rows.iter().map(tell).collect())
+}
+
+fn with_others<const N: usize>(known: [(&str, Value); N], others: &[(String, String)]) -> Value {
+    Value::Object(fields(known, others))
+}
+
+fn fields<'a>(known: impl IntoIterator<Item = (&'a str, Value)>, others: &[(String, String)]) -> Fields {
+    let known = known.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let others = others.iter().map(|(name, text)| (name.clone(), serde_json::from_str(text).unwrap_or_default()));
+    known.chain(others).collect()
 }

@@ -21,14 +21,14 @@ schema! {
         title: String,
         description: Option<String>,
         status: Status,
-        kind: String,
+        kind: Option<String>,
         /// 0 is the most urgent.
         priority: Option<u8>,
         assignee: Option<String>,
         created_at: Option<Timestamp>,
         updated_at: Option<Timestamp>,
         closed_at: Option<Timestamp>,
-        /// Fields that the board does not work with, and their values as JSON.
+        /// Fields that the board does not work with but keeps: their names and their values as JSON.
         others: Vec<(String, String)>,
     } with {
         unique by_key (key);
@@ -47,15 +47,18 @@ schema! {
         task: Id<Task>,
         depends_on: String,
         kind: String,
-        created_at: String,
-        created_by: String,
-        metadata: Option<String>,
+        others: Vec<(String, String)>,
     } with {
         index by_task (task) on delete cascade;
         index by_depends_on (depends_on);
     }
 
-    pub table Comment in "comments" { task: Id<Task>, number: i64, author: String, text: String, created_at: String } with {
+    pub table Comment in "comments" {
+        task: Id<Task>,
+        author: String,
+        text: String,
+        others: Vec<(String, String)>,
+    } with {
         index by_task (task) on delete cascade;
     }
 }

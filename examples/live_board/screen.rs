@@ -1,25 +1,27 @@
 //! The board on a terminal, drawn anew when a live query has something new; or as lines, for a log.
 
 use std::{
+    collections::VecDeque,
     io::{self, Write},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, select};
 use parking_lot::Mutex;
-use tropism::{Error, prelude::*};
+use tropism::{Ts, prelude::*};
 
 use crate::{
-    board::Board,
-    schema::{Status, Task},
+    board::{Board, Columns, Seen, Tasks},
+    schema::Task,
 };
 
 /// How to show the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// The whole board, over and over, in place.
+    /// The whole board, over and over, in place. It fits a terminal of 80 by 24.
     Drawn,
-    /// A line now and then.
+    /// A line for every tenth of the changes.
     Plain,
 }
 
@@ -33,8 +35,10 @@ pub struct Progress {
 #[derive(Default)]
 struct State {
     played: usize,
-    /// When the oldest commit was made that is not on the screen yet.
-    waiting_since: Option<Instant>,
+    /// How long it took to play everything.
+    took: Option<Duration>,
+    /// The commits that are not on the screen yet: what each follows, and when it was made.
+    unseen: VecDeque<(Ts, Instant)>,
 }
 
 impl Progress {
@@ -42,15 +46,39 @@ impl Progress {
         Self { total, started: Instant::now(), state: Mutex::default() }
     }
 
-    /// One more change is committed.
-    pub fn committed(&self) {
+    /// A change is about to be committed, after this commit.
+    pub fn committing(&self, after: Ts) {
         let mut state = self.state.lock();
         state.played += 1;
-        state.waiting_since.get_or_insert_with(Instant::now);
+        state.unseen.push_back((after, Instant::now()));
     }
 
+    /// There are no more changes.
+    pub fn end(&self) {
+        self.state.lock().took = Some(self.started.elapsed());
+    }
+
+    /// Changes per second.
     pub fn rate(&self) -> f64 {
-        self.state.lock().played as f64 / self.started.elapsed().as_secs_f64()
+        let state = self.state.lock();
+        state.played as f64 / state.took.unwrap_or_else(|| self.started.elapsed()).as_secs_f64()
+    }
+
+    fn played(&self) -> usize {
+        self.state.lock().played
+    }
+
+    /// The screen shows the board as of this commit: how long ago that was made, if it was not on the screen before.
+    fn shown(&self, at: Ts) -> Option<Duration> {
+        let mut state = self.state.lock();
+        let mut made = None;
+        while let Some((after, when)) = state.unseen.front()
+            && *after < at
+        {
+            made = Some(*when);
+            state.unseen.pop_front();
+        }
+        made.map(|when| when.elapsed())
     }
 }
 
@@ -76,92 +104,146 @@ impl Delays {
 /// Shows the board until `ended` is disconnected. Whenever a live query delivers, everything that has arrived is shown
 /// at once.
 pub fn show(board: &Board, progress: &Progress, style: Style, ended: &Receiver<()>) -> io::Result<Delays> {
+    const TENTHS: usize = 10;
     let mut delays = Delays::default();
     let mut last_tenth = 0;
     if style == Style::Drawn {
-        print!("\x1b[2J");
+        write(CLEAR)?;
     }
     loop {
-        let is_over = select! {
-            recv(ended) -> _ => true,
-            recv(board.columns.receiver()) -> _ => false,
-            recv(board.ready.receiver()) -> _ => false,
-            recv(board.assigned.receiver()) -> _ => false,
-            recv(board.recent.receiver()) -> _ => false,
-        };
-        let (played, waiting_since) = {
-            let mut state = progress.state.lock();
-            (state.played, state.waiting_since.take())
-        };
-        match style {
-            Style::Drawn => draw(board, progress, played)?,
-            Style::Plain => {
-                let tenth = played * 10 / progress.total.max(1);
-                if tenth > last_tenth || is_over {
-                    last_tenth = tenth;
-                    println!("{}", line(board, progress, played));
-                }
-            }
+        select! {
+            recv(ended) -> _ => return Ok(delays),
+            recv(board.columns.receiver()) -> _ => {},
+            recv(board.ready.receiver()) -> _ => {},
+            recv(board.assigned.receiver()) -> _ => {},
+            recv(board.recent.receiver()) -> _ => {},
         }
-        delays.0.extend(waiting_since.map(|since| since.elapsed()));
-        if is_over {
-            return Ok(delays);
+        let view = View::of(board);
+        let text = view.text(progress, style);
+        let tenth = progress.played() * TENTHS / progress.total.max(1);
+        // The last one is shown when everything has arrived.
+        if style == Style::Drawn || (last_tenth + 1..TENTHS).contains(&tenth) {
+            last_tenth = tenth;
+            write(&text)?;
         }
+        delays.0.extend(progress.shown(view.at()));
     }
 }
 
-fn line(board: &Board, progress: &Progress, played: usize) -> String {
-    let columns = value(board.columns.current());
-    let counts: Vec<String> = columns.iter().flatten().map(|(status, count)| format!("{status} {count}")).collect();
-    let ready = value(board.ready.current()).map_or(0, |tasks| tasks.len());
-    let latest = value(board.recent.current()).and_then(|tasks| tasks.first().map(title)).unwrap_or_default();
-    let percent = played * 100 / progress.total.max(1);
-    format!("{percent:>3}%  {:>6.0}/s  {}  ready {ready}  latest {latest}", progress.rate(), counts.join("  "))
+/// Shows the board once, as it stands.
+pub fn show_once(board: &Board, progress: &Progress, style: Style) -> io::Result<()> {
+    write(&View::of(board).text(progress, style))
 }
 
-fn draw(board: &Board, progress: &Progress, played: usize) -> io::Result<()> {
-    const BAR: usize = 40;
-    let filled = played * BAR / progress.total.max(1);
-    let mut text = String::from("\x1b[H");
-    let mut put = |line: &str| text.push_str(&format!("{line}\x1b[K\n"));
-    put(&format!(
-        "\x1b[1mlive board\x1b[0m  [{}{}] {played} of {}  {:.0} changes/s",
-        "█".repeat(filled),
-        "·".repeat(BAR - filled),
-        progress.total,
-        progress.rate()
-    ));
-    put("");
-    for (status, count) in value(board.columns.current()).iter().flatten() {
-        put(&format!("  {:<12} {count:>5}  {}", status.to_string(), "▪".repeat((*count / 20).min(60))));
-    }
-    let lists = [
-        ("ready to start".to_owned(), value(board.ready.current())),
-        (format!("on {}'s desk", board.assignee), value(board.assigned.current())),
-        ("changed last".to_owned(), value(board.recent.current())),
-    ];
-    for (name, tasks) in lists {
-        put("");
-        put(&format!("\x1b[1m{name}\x1b[0m"));
-        tasks.iter().flatten().for_each(|task| put(&format!("  {:<12} {}", mark(task.status), title(task))));
-    }
-    text.push_str("\x1b[J");
+/// Clears the terminal.
+const CLEAR: &str = "\x1b[2J";
+/// Goes to the top left and clears the line, and cuts lines at the edge instead of wrapping them.
+const BEGIN: &str = "\x1b[H\x1b[K\x1b[?7l";
+/// Clears what an earlier drawing left below, and wraps lines again.
+const END: &str = "\x1b[J\x1b[?7h";
+/// Goes to the column where the right half begins.
+const RIGHT: &str = "\x1b[41G";
+const HALF_WIDTH: usize = 39;
+
+fn write(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// What a live query says; nothing where it failed, since the next commit may mend it.
-fn value<T: Clone>(current: Result<std::sync::Arc<T>, std::sync::Arc<Error>>) -> Option<T> {
-    current.ok().map(|value| T::clone(&value))
+/// What every live query says now; nothing where one failed, since the next commit may mend it.
+struct View<'a> {
+    assignee: &'a str,
+    columns: Option<Arc<Seen<Columns>>>,
+    ready: Option<Arc<Seen<Tasks>>>,
+    assigned: Option<Arc<Seen<Tasks>>>,
+    recent: Option<Arc<Seen<Tasks>>>,
+}
+
+impl<'a> View<'a> {
+    fn of(board: &'a Board) -> Self {
+        Self {
+            assignee: &board.assignee,
+            columns: board.columns.current().ok(),
+            ready: board.ready.current().ok(),
+            assigned: board.assigned.current().ok(),
+            recent: board.recent.current().ok(),
+        }
+    }
+
+    /// The newest commit that it shows.
+    fn at(&self) -> Ts {
+        let lists = [&self.ready, &self.assigned, &self.recent];
+        let lists = lists.into_iter().flatten().map(|seen| seen.at);
+        lists.chain(self.columns.iter().map(|seen| seen.at)).max().unwrap_or_default()
+    }
+
+    fn text(&self, progress: &Progress, style: Style) -> String {
+        match style {
+            Style::Drawn => self.drawing(progress),
+            Style::Plain => self.line(progress),
+        }
+    }
+
+    fn line(&self, progress: &Progress) -> String {
+        let columns = self.columns.iter().flat_map(|seen| &seen.value);
+        let counts: Vec<String> = columns.map(|(status, count)| format!("{status} {count}")).collect();
+        let ready = self.ready.as_ref().map_or(0, |seen| seen.value.len());
+        let latest = self.recent.as_ref().and_then(|seen| seen.value.first().map(title)).unwrap_or_default();
+        let percent = progress.played() * 100 / progress.total.max(1);
+        format!("{percent:>3}%  {:>6.0}/s  {}  ready {ready}  latest {latest}\n", progress.rate(), counts.join("  "))
+    }
+
+    fn drawing(&self, progress: &Progress) -> String {
+        const BAR: usize = 40;
+        let (played, total) = (progress.played(), progress.total);
+        let filled = played * BAR / total.max(1);
+        let (done, left) = ("█".repeat(filled), "·".repeat(BAR - filled));
+        let mut text =
+            format!("{BEGIN}\x1b[1mlive board\x1b[0m {done}{left} {played}/{total} {:.0}/s", progress.rate());
+        let desk = format!("on {}'s desk", plain(self.assignee));
+        let upper = (("columns", self.columns()), ("ready to start", rows(self.ready.as_ref(), urgency)));
+        let lower = (
+            (desk.as_str(), rows(self.assigned.as_ref(), status)),
+            ("changed last", rows(self.recent.as_ref(), status)),
+        );
+        for ((left_name, left), (right_name, right)) in [upper, lower] {
+            text += &format!("\n\x1b[K\n\x1b[K\x1b[1m{left_name}{RIGHT}{right_name}\x1b[0m");
+            for row in 0..left.len().max(right.len()) {
+                let half = |rows: &[String]| rows.get(row).cloned().unwrap_or_default();
+                text += &format!("\n\x1b[K{}{RIGHT}{}", half(&left), half(&right));
+            }
+        }
+        text + "\n" + END
+    }
+
+    fn columns(&self) -> Vec<String> {
+        const BAR: usize = 18;
+        let columns = self.columns.iter().flat_map(|seen| &seen.value);
+        let most = columns.clone().map(|(_, count)| *count).max().unwrap_or_default().max(1);
+        columns.map(|(status, count)| format!("  {status:<12}{count:>5} {}", "▪".repeat(count * BAR / most))).collect()
+    }
+}
+
+fn rows(tasks: Option<&Arc<Seen<Tasks>>>, mark: fn(&Task) -> String) -> Vec<String> {
+    let row = |task: &Doc<Task>| format!("  {} {}", mark(task), title(task)).chars().take(HALF_WIDTH).collect();
+    tasks.into_iter().flat_map(|seen| &seen.value).map(row).collect()
+}
+
+fn status(task: &Task) -> String {
+    format!("{:<11}", task.status)
+}
+
+fn urgency(task: &Task) -> String {
+    task.priority.map_or_else(|| "  ".to_owned(), |priority| format!("P{priority}"))
 }
 
 fn title(task: &Doc<Task>) -> String {
     const WIDTH: usize = 60;
-    let title: String = task.title.chars().take(WIDTH).collect();
-    format!("{} {title}", task.key)
+    plain(&format!("{} {}", task.key, task.title)).chars().take(WIDTH).collect()
 }
 
-fn mark(status: Status) -> &'static str {
-    status.as_str()
+/// Text that moves no cursor and changes no colour: tasks are written by others.
+fn plain(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
