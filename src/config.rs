@@ -38,6 +38,10 @@ pub struct Config {
     /// An evaluation of a live query that takes this long is reported as a `tracing` warning with what it read.
     /// Default 100 ms; no bounds.
     pub slow_query: Duration,
+    /// How many recent calls of each function [`Db::stats`](crate::Db::stats) has. Default 64; 0 to 10,000.
+    pub recent_calls: usize,
+    /// How long a finished job is kept. Default 7 days; 0 to 10 years.
+    pub job_retention: Duration,
 }
 
 impl Default for Config {
@@ -51,6 +55,8 @@ impl Default for Config {
             base_cache_bytes: 256 << 20,
             recent_bytes: 4 << 20,
             slow_query: Duration::from_millis(100),
+            recent_calls: 64,
+            job_retention: Duration::from_secs(7 * 86_400),
         }
     }
 }
@@ -66,7 +72,10 @@ impl Config {
         within("checkpoint_bytes", &self.checkpoint_bytes, &checkpoint, "64 KiB to `overlay_limit_bytes`")?;
         within("log_segment_bytes", &self.log_segment_bytes, &(64 << 10..=1 << 30), "64 KiB to 1 GiB")?;
         within("base_cache_bytes", &self.base_cache_bytes, &(1 << 20..=1 << 40), "1 MiB to 1 TiB")?;
-        within("recent_bytes", &self.recent_bytes, &(1..=1 << 30), "1 byte to 1 GiB")
+        within("recent_bytes", &self.recent_bytes, &(1..=1 << 30), "1 byte to 1 GiB")?;
+        within("recent_calls", &self.recent_calls, &(0..=10_000), "0 to 10,000")?;
+        let retention = Duration::ZERO..=Duration::from_secs(3_653 * 86_400);
+        within("job_retention", &self.job_retention, &retention, "0 to 10 years")
     }
 }
 

@@ -6,11 +6,15 @@ use crate::{
     config::Config,
     disk::{Disk, MemoryDisk, RealDisk},
     error::{Error, OpenError},
-    reactive::{Reactor, ReactorCore, Registry, Subscription},
-    schema::{TableOps, Tables},
+    functions::{
+        Action, CallError, Caller, Engine, FunctionDescription, Functions, JsonSubscription, Module, Mutation, Query,
+        Registration, Stats,
+    },
+    reactive::{Label, Reactor, ReactorCore, Registry, Subscription},
+    schema::Tables,
     storage::{Background, Durability, Store, StoreOptions},
     time::{Clock, SystemClock},
-    transaction::{BuildProgress, Pipeline, ReadTx, Reentrancy, WriteTx, bring_up_to_date},
+    transaction::{BuildProgress, Companion, Pipeline, ReadTx, Reentrancy, WriteTx, bring_up_to_date},
 };
 
 /// An open database. Cheap to clone; every clone is the same database, for any thread.
@@ -21,9 +25,7 @@ use crate::{
 pub struct Db(Arc<Inner>);
 
 struct Inner {
-    durability: Durability,
-    pipeline: Arc<Pipeline>,
-    reactor: Arc<ReactorCore>,
+    engine: Arc<Engine>,
 }
 
 impl Db {
@@ -41,7 +43,7 @@ impl Db {
     ///
     /// What the closure answers.
     pub fn read<R, E: From<Error>>(&self, body: impl FnOnce(&ReadTx) -> Result<R, E>) -> Result<R, E> {
-        self.0.pipeline.read(body)
+        self.0.engine.pipeline.read(body)
     }
 
     /// Runs a closure as a transaction: all of it happens, at once, or nothing.
@@ -58,7 +60,7 @@ impl Db {
     /// What the closure answers; `NestedWrite`; `Poisoned` and `OutcomeUnknown` after a storage failure; `DiskFull`;
     /// `Closed`.
     pub fn write<R, E: From<Error>>(&self, body: impl FnOnce(&mut WriteTx) -> Result<R, E>) -> Result<R, E> {
-        self.write_with(self.0.durability, body)
+        self.write_with(self.0.engine.durability, body)
     }
 
     /// Like [`write`](Self::write), with its own durability. On a durable database, a relaxed call shows readers its
@@ -68,7 +70,7 @@ impl Db {
         durability: Durability,
         body: impl FnOnce(&mut WriteTx) -> Result<R, E>,
     ) -> Result<R, E> {
-        self.0.pipeline.write(durability, body)
+        self.0.engine.pipeline.write(durability, body)
     }
 
     /// Subscribes to a query: any closure that reads. What it read is what it depends on, to the key range; a commit
@@ -87,7 +89,84 @@ impl Db {
         T: PartialEq + Send + Sync + 'static,
         E: From<Error> + Send + Sync + 'static,
     {
-        Ok(Subscription::watch(&self.0.reactor, query, Location::caller())?)
+        Ok(Subscription::watch(&self.0.engine.reactor, Box::new(query), Label::Place(Location::caller()))?)
+    }
+
+    /// Runs a query on what is visible now. Where an equal query with equal arguments is live, and no visible commit has
+    /// touched it since it was evaluated, its result is the answer, and nothing runs.
+    ///
+    /// # Errors
+    ///
+    /// The query's own.
+    pub fn query<Q: Query>(&self, query: Q) -> Result<Arc<Q::Output>, Q::Error> {
+        self.0.engine.query(query)
+    }
+
+    /// Runs a mutation as a transaction, as [`write`](Self::write) does.
+    ///
+    /// # Errors
+    ///
+    /// The mutation's own, and what `write` answers.
+    pub fn mutate<M: Mutation>(&self, mutation: M) -> Result<M::Output, M::Error> {
+        self.0.engine.mutate(&mutation)
+    }
+
+    /// Runs an action on the caller's thread. Not inside a `write`: a mutation that it calls would be refused.
+    ///
+    /// # Errors
+    ///
+    /// The action's own.
+    pub fn act<A: Action>(&self, action: A) -> Result<A::Output, A::Error> {
+        self.0.engine.act(&action)
+    }
+
+    /// Subscribes to a query, as [`watch`](Self::watch) does to a closure. Equal queries with equal arguments are one
+    /// live query: however many subscribe, a commit has it evaluated once.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`. The query's own errors are delivered, not returned.
+    pub fn subscribe<Q: Query>(&self, query: Q) -> Result<Subscription<Q::Output, Q::Error>, Error> {
+        self.0.engine.subscribe(query)
+    }
+
+    /// Runs the function of this name with arguments in JSON, an object: what a network layer or a console does.
+    ///
+    /// # Errors
+    ///
+    /// No such function; an internal one, called by a client; arguments that are not its own, with the field and what
+    /// was expected; and what the function fails with, with its data.
+    pub fn call(
+        &self,
+        name: &str,
+        arguments: serde_json::Value,
+        caller: Caller,
+    ) -> Result<serde_json::Value, CallError> {
+        self.0.engine.call(name, arguments, caller)
+    }
+
+    /// Subscribes to the query of this name with arguments in JSON.
+    ///
+    /// # Errors
+    ///
+    /// As for [`call`](Self::call), and for a function that is no query. The query's own errors are delivered.
+    pub fn subscribe_by_name(
+        &self,
+        name: &str,
+        arguments: serde_json::Value,
+        caller: Caller,
+    ) -> Result<JsonSubscription, CallError> {
+        self.0.engine.subscribe_by_name(name, arguments, caller)
+    }
+
+    /// The registered functions, by name: kind, visibility, arguments, result.
+    pub fn functions(&self) -> Vec<FunctionDescription> {
+        self.0.engine.functions.descriptions()
+    }
+
+    /// What functions have done since the database was opened: calls, errors, times, rows, cache hits, recent calls.
+    pub fn stats(&self) -> Stats {
+        self.0.engine.functions.stats()
     }
 
     /// Makes every commit durable that was made before the call.
@@ -96,7 +175,7 @@ impl Db {
     ///
     /// `OutcomeUnknown` when the log could not be written.
     pub fn flush(&self) -> Result<(), Error> {
-        Ok(self.0.pipeline.store().flush()?)
+        Ok(self.0.engine.pipeline.store().flush()?)
     }
 
     /// Moves every commit into the base and drops the log before it. Happens by itself; by hand it shortens the next
@@ -106,7 +185,7 @@ impl Db {
     ///
     /// A storage failure, after which the database takes no more writes; nothing is lost.
     pub fn checkpoint(&self) -> Result<(), Error> {
-        Ok(self.0.pipeline.store().run_checkpoint()?)
+        Ok(self.0.engine.pipeline.store().run_checkpoint()?)
     }
 
     /// Ends the database for every clone: waits for the running transaction, makes everything durable, moves it into
@@ -117,21 +196,21 @@ impl Db {
     ///
     /// A storage failure; what was durable stays so. `WaitInWrite` inside a transaction.
     pub fn close(self) -> Result<(), Error> {
-        Reentrancy::check_may_wait(self.0.pipeline.identity(), "Db::close")?;
-        self.0.reactor.close();
-        Ok(self.0.pipeline.store().close(true)?)
+        Reentrancy::check_may_wait(self.0.engine.pipeline.identity(), "Db::close")?;
+        self.0.engine.reactor.close();
+        Ok(self.0.engine.pipeline.store().close(true)?)
     }
 
     /// The reactor of a database that is driven by hand, or `None`: see [`Builder::driven_by_hand`].
     pub fn reactor(&self) -> Option<Reactor> {
-        self.0.reactor.is_driven_by_hand().then(|| Reactor::new(Arc::clone(&self.0.reactor)))
+        self.0.engine.reactor.is_driven_by_hand().then(|| Reactor::new(Arc::clone(&self.0.engine.reactor)))
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.reactor.close();
-        if let Err(error) = self.pipeline.store().close(false) {
+        self.engine.reactor.close();
+        if let Err(error) = self.engine.pipeline.store().close(false) {
             tracing::error!(target: "tropism", %error, "the database was dropped and could not be made durable");
         }
     }
@@ -139,7 +218,7 @@ impl Drop for Inner {
 
 /// Describes a database that is about to be opened.
 pub struct Builder {
-    tables: Vec<TableOps>,
+    registration: Registration,
     dropped: Vec<String>,
     config: Config,
     clock: Arc<dyn Clock>,
@@ -150,7 +229,7 @@ pub struct Builder {
 impl Default for Builder {
     fn default() -> Self {
         Self {
-            tables: Vec::new(),
+            registration: Registration::default(),
             dropped: Vec::new(),
             config: Config::default(),
             clock: Arc::new(SystemClock),
@@ -163,7 +242,13 @@ impl Default for Builder {
 impl Builder {
     /// Adds tables: a tuple of types from `schema!`. May be called several times.
     pub fn tables<T: Tables>(mut self) -> Self {
-        self.tables.extend(T::tables());
+        self.registration.tables::<T>();
+        self
+    }
+
+    /// Adds a module: its tables, functions and resources. May be called several times.
+    pub fn module(mut self, module: impl Module) -> Self {
+        self.registration.module(module);
         self
     }
 
@@ -240,18 +325,21 @@ impl Builder {
             base_cache_bytes: self.config.base_cache_bytes,
             background: self.background,
         };
+        let Registration { tables, entries, resources, .. } = self.registration;
+        let functions = Functions::new(entries, resources, self.config.recent_calls, Arc::clone(&self.clock))?;
+        let functions = Arc::new(functions);
         let registry = Arc::new(Registry::new(self.config.recent_bytes));
         let observer = Arc::clone(&registry);
         let store = Store::open(Arc::new(disk), options, self.clock, observer)?;
-        let tables =
-            bring_up_to_date(&store, self.tables, &self.dropped, &mut *self.on_progress).inspect_err(|_| {
-                // The refusal is what matters; closing early has nothing to lose.
-                drop(store.close(false));
-            })?;
-        let pipeline = Arc::new(Pipeline::new(store, tables));
+        let tables = bring_up_to_date(&store, tables, &self.dropped, &mut *self.on_progress).inspect_err(|_| {
+            // The refusal is what matters; closing early has nothing to lose.
+            drop(store.close(false));
+        })?;
+        let pipeline = Arc::new(Pipeline::new(store, tables, Arc::clone(&functions) as Companion));
         let is_driven_by_hand = self.background == Background::Manual;
         let reactor = ReactorCore::new(registry, Arc::clone(&pipeline), self.config.slow_query, is_driven_by_hand)?;
-        Ok(Db(Arc::new(Inner { durability: self.config.durability, pipeline, reactor })))
+        let engine = Arc::new(Engine { pipeline, reactor, functions, durability: self.config.durability });
+        Ok(Db(Arc::new(Inner { engine })))
     }
 }
 

@@ -5,6 +5,10 @@
 
 use std::{io, sync::Arc};
 
+mod registration;
+mod schema;
+pub use self::{registration::RegistrationError, schema::SchemaError};
+
 /// What any operation of the crate can answer: the errors of every phase under one roof.
 ///
 /// Every phase's error converts into it, so `?` works wherever a closure or function returns it. A host's own error
@@ -75,114 +79,15 @@ pub enum OpenError {
     /// The declared tables do not fit what is stored.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// The registered functions, resources or crons contradict each other.
+    #[error(transparent)]
+    Registration(#[from] RegistrationError),
     /// The files could not be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// A row could not be read while an index was built or a table converted.
     #[error(transparent)]
     Row(#[from] RowError),
-}
-
-/// Why the declared tables do not fit the stored ones.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum SchemaError {
-    /// Two declared tables have one name.
-    #[error("two tables are declared as {table:?}; names must differ")]
-    DuplicateTable {
-        /// The name.
-        table: String,
-    },
-    /// A table holds rows and is not declared any more.
-    #[error(
-        "the database holds table {table:?} with rows, and it is not declared; add it to `.tables::<…>()`, or drop it with `.drop_table({table:?})`"
-    )]
-    UndeclaredTable {
-        /// The stored table.
-        table: String,
-    },
-    /// A field appeared that stored rows have no value for.
-    #[error("table {table:?} gained field {field:?} without a default; write `{field}: {field_type} = …`")]
-    MissingDefault {
-        /// The table.
-        table: String,
-        /// The new field.
-        field: String,
-        /// Its declared type.
-        field_type: String,
-    },
-    /// A field has another type than its stored rows.
-    #[error(
-        "table {table:?} field {field:?} is stored as `{stored}` and declared as `{declared}`; write `convert {field}: {stored} => |old| …;` in the table's `with` block"
-    )]
-    ChangedType {
-        /// The table.
-        table: String,
-        /// The field.
-        field: String,
-        /// The type the rows were written with.
-        stored: String,
-        /// The type in the schema now.
-        declared: String,
-    },
-    /// `was "…"` names a field that the declared table has as well.
-    #[error(
-        "table {table:?} field {field:?} says it was {was:?}, but {was:?} is still declared; remove one of the two"
-    )]
-    RenameClash {
-        /// The table.
-        table: String,
-        /// The renamed field.
-        field: String,
-        /// Its old name.
-        was: String,
-    },
-    /// A reference points to a table that was not registered.
-    #[error(
-        "table {table:?} index {index:?} refers to table {target:?}, which is not declared; add it to `.tables::<…>()`"
-    )]
-    UnknownReference {
-        /// The table with the reference.
-        table: String,
-        /// The index that declares it.
-        index: String,
-        /// The table it points to.
-        target: String,
-    },
-    /// A unique index cannot be built, for two rows share its key.
-    #[error(
-        "table {table:?} cannot have the unique index {index:?}: {first} and {second} have the same key; change one of them first"
-    )]
-    DuplicateKey {
-        /// The table.
-        table: String,
-        /// The new unique index.
-        index: String,
-        /// Id of one row, as text.
-        first: String,
-        /// Id of the other, as text.
-        second: String,
-    },
-    /// A reference cannot be declared, for a stored row points at nothing.
-    #[error(
-        "table {table:?} index {index:?} cannot become a reference: {id} points to {missing}, which does not exist; mend the row first"
-    )]
-    DanglingReference {
-        /// The table.
-        table: String,
-        /// The index that declares the reference.
-        index: String,
-        /// The row that points at nothing, as text.
-        id: String,
-        /// The id it points to, as text.
-        missing: String,
-    },
-    /// The stored catalog cannot be read.
-    #[error("the catalog is damaged ({reason}); restore the database from a backup")]
-    DamagedCatalog {
-        /// What did not decode.
-        reason: String,
-    },
 }
 
 /// Why bytes could not be read or written.
@@ -269,7 +174,7 @@ pub enum TransactionError {
         /// Id of the row that holds the key, as text.
         holder: String,
     },
-    /// [`unique`](crate::Query::unique) found a second row.
+    /// [`unique`](crate::IndexQuery::unique) found a second row.
     #[error("`unique()` on table {table:?} index {index:?} found more than one row: {first} and {second}")]
     NotUnique {
         /// The table.
@@ -438,11 +343,5 @@ impl StorageError {
     pub(crate) fn is_disk_full(&self) -> bool {
         let Self::Io { source, .. } = self else { return false };
         matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    }
-}
-
-impl From<SchemaError> for Error {
-    fn from(error: SchemaError) -> Self {
-        Self::Open(OpenError::Schema(error))
     }
 }

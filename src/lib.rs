@@ -42,6 +42,7 @@ mod config;
 mod database;
 mod encoding;
 mod error;
+mod functions;
 mod reactive;
 mod schema;
 mod storage;
@@ -50,16 +51,25 @@ mod transaction;
 
 pub use config::Config;
 pub use database::{Builder, Db};
-pub use error::{Error, IdError, OpenError, QueryError, RowError, SchemaError, StorageError, TransactionError};
-pub use reactive::{CallbackSubscription, Evaluation, Iter, Outcome, Reactor, Subscription, SubscriptionId};
+pub use error::{
+    Error, IdError, OpenError, QueryError, RegistrationError, RowError, SchemaError, StorageError, TransactionError,
+};
+pub use functions::{
+    Action, ActionContext, ApplicationError, ArgumentDescription, CallError, Caller, Description, Function,
+    FunctionDescription, FunctionError, FunctionKind, FunctionStats, JsonSubscription, Module, Mutation, Query,
+    RecentCall, Registration, Stats, TimeStats, Visibility,
+};
+pub use reactive::{CallbackSubscription, Evaluation, Iter, LiveQueryId, Outcome, Reactor, Subscription};
 pub use schema::{AsPart, Doc, Id, Index, KeyType, NextPart, Prefix, Table, Tables, UnknownVariant};
 pub use storage::{Durability, disk};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp, Ts};
-pub use transaction::{BuildProgress, Cursor, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, Query, ReadTx, Rows, WriteTx};
+pub use transaction::{BuildProgress, Cursor, IndexQuery, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, ReadTx, Rows, WriteTx};
 
 /// What a program that uses the crate needs: `use tropism::prelude::*;`.
 pub mod prelude {
-    pub use crate::{Config, Db, Doc, Durability, Id, ReadTx, Subscription, Timestamp, WriteTx, schema};
+    pub use crate::{
+        ActionContext, Config, Db, Doc, Durability, Id, ReadTx, Subscription, Timestamp, WriteTx, functions, schema,
+    };
 }
 
 /// The README's program is a test.

@@ -137,7 +137,7 @@ fn a_commit_that_leaves_a_list_equal_is_nothing_new_to_show() {
     reactor.run();
     play_lines(&db, &[json!({"op": "insert", "id": "a", "doc": waiting})]);
     let evaluations = reactor.run();
-    let ready = evaluations.iter().find(|evaluation| evaluation.subscription == live.ready.id()).unwrap();
+    let ready = evaluations.iter().find(|evaluation| evaluation.live_query == live.ready.live_query()).unwrap();
     assert_eq!(ready.outcome, Outcome::Unchanged);
 }
 

@@ -2,14 +2,15 @@
 
 use std::{
     any::Any,
+    fmt,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     sync::Arc,
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
-    deliver::{Outlet, Value},
+    deliver::{Inlet, Outlet, Value, channel},
     reactor::Outcome,
 };
 use crate::{
@@ -26,8 +27,24 @@ pub(super) trait LiveQuery: Send + Sync {
     /// `Closed`; a query's own errors are delivered.
     fn evaluate(&self, pipeline: &Pipeline) -> Result<Evaluated, StorageError>;
 
-    /// Where it was subscribed.
-    fn location(&self) -> &'static Location<'static>;
+    /// What it is called in logs.
+    fn label(&self) -> Label;
+}
+
+/// What a live query is called: the name of its function, or where it was subscribed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Label {
+    Function(&'static str),
+    Place(&'static Location<'static>),
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(name) => f.write_str(name),
+            Self::Place(location) => fmt::Display::fmt(location, f),
+        }
+    }
 }
 
 /// What an evaluation read, and what came of it.
@@ -37,42 +54,111 @@ pub(super) struct Evaluated {
     pub(super) outcome: Outcome,
 }
 
-/// A closure with the values it produced.
+/// The closure of a live query.
+pub(crate) type Body<T, E> = Box<dyn Fn(&ReadTx) -> Result<T, E> + Send + Sync>;
+
+/// The newest value of a live query; locked, by whoever evaluates it.
+pub(super) type Last<'a, T, E> = MutexGuard<'a, Option<Value<T, E>>>;
+
+/// A closure with the values it produced, and those to whom they go.
 ///
-/// `last` is guarded by its lock, held while an evaluation compares and delivers; only the reactor evaluates once the
-/// query is registered, so nobody waits for it.
-pub(super) struct WatchedQuery<F, T, E> {
-    body: F,
-    location: &'static Location<'static>,
-    outlet: Outlet<T, E>,
+/// `last` is guarded by its lock, held from before an evaluation takes its snapshot until its value is delivered, so
+/// that values go out in the order of commits whoever evaluates. `outlets` has a lock of its own, taken under it.
+pub(super) struct WatchedQuery<T, E> {
+    id: u64,
+    body: Body<T, E>,
+    label: Label,
     last: Mutex<Option<Value<T, E>>>,
+    outlets: Mutex<Outlets<T, E>>,
 }
 
-impl<F, T, E> WatchedQuery<F, T, E> {
-    pub(super) fn new(body: F, location: &'static Location<'static>, outlet: Outlet<T, E>) -> Self {
-        Self { body, location, outlet, last: Mutex::new(None) }
+/// The subscribers of one live query.
+struct Outlets<T, E> {
+    open: Vec<(u64, Arc<Outlet<T, E>>)>,
+    next_id: u64,
+    /// Whether the last one has left; nobody joins any more then.
+    is_ended: bool,
+}
+
+impl<T, E> WatchedQuery<T, E> {
+    pub(super) fn new(id: u64, body: Body<T, E>, label: Label) -> Self {
+        let outlets = Outlets { open: Vec::new(), next_id: 0, is_ended: false };
+        Self { id, body, label, last: Mutex::new(None), outlets: Mutex::new(outlets) }
+    }
+
+    /// Which live query of the database it is.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Waits until nobody evaluates, and keeps others from it.
+    pub(super) fn lock(&self) -> Last<'_, T, E> {
+        self.last.lock()
+    }
+
+    /// The newest value, unless the query is being evaluated at this moment.
+    pub(super) fn try_last(&self) -> Option<Value<T, E>> {
+        self.last.try_lock()?.clone()
+    }
+
+    /// Takes in a subscriber, who finds the newest value there; `None` if the last one has left.
+    pub(super) fn join(&self, last: &Last<'_, T, E>) -> Option<(u64, Inlet<T, E>)> {
+        let (outlet, inlet) = channel();
+        if let Some(value) = &**last {
+            outlet.deliver(value.clone());
+        }
+        let mut outlets = self.outlets.lock();
+        if outlets.is_ended {
+            return None;
+        }
+        let id = outlets.next_id;
+        outlets.next_id += 1;
+        outlets.open.push((id, Arc::new(outlet)));
+        Some((id, inlet))
+    }
+
+    /// Lets a subscriber go; says whether it was the last.
+    pub(super) fn leave(&self, subscriber: u64) -> bool {
+        let mut outlets = self.outlets.lock();
+        let at = outlets.open.iter().position(|(id, _)| *id == subscriber);
+        let gone = at.map(|at| outlets.open.swap_remove(at));
+        outlets.is_ended |= outlets.open.is_empty();
+        let is_ended = outlets.is_ended;
+        drop(outlets);
+        // The host's destructors may run in this.
+        drop(gone);
+        is_ended
+    }
+
+    fn deliver(&self, value: &Value<T, E>) {
+        // A copy, for what is delivered pushes out older values, whose destructors are the host's.
+        let open = self.outlets.lock().open.clone();
+        open.iter().for_each(|(_, outlet)| outlet.deliver(value.clone()));
     }
 }
 
-impl<F, T, E> LiveQuery for WatchedQuery<F, T, E>
+impl<T, E> WatchedQuery<T, E>
 where
-    F: Fn(&ReadTx) -> Result<T, E> + Send + Sync,
-    T: PartialEq + Send + Sync,
-    E: From<Error> + Send + Sync,
+    T: PartialEq,
+    E: From<Error>,
 {
-    fn evaluate(&self, pipeline: &Pipeline) -> Result<Evaluated, StorageError> {
-        let mut last = self.last.lock();
+    /// Evaluates it under the lock that the caller has taken.
+    pub(super) fn evaluate_locked(
+        &self,
+        last: &mut Last<'_, T, E>,
+        pipeline: &Pipeline,
+    ) -> Result<Evaluated, StorageError> {
         // The closure and the comparison are the host's. What a panic leaves behind in them is the host's to guard.
         let run = |tx: &ReadTx| {
             catch_unwind(AssertUnwindSafe(|| {
                 let value = (self.body)(tx)?;
-                let is_equal = matches!(&*last, Some(Ok(last)) if **last == value);
+                let is_equal = matches!(&**last, Some(Ok(last)) if **last == value);
                 Ok((value, is_equal))
             }))
         };
         let (result, ts, reads) = pipeline.read_tracked(run)?;
         let result: Result<(T, bool), E> = result.unwrap_or_else(|panic| {
-            let query = self.location.to_string();
+            let query = self.label.to_string();
             Err(Error::from(QueryError::Panicked { query, message: message_of(&*panic) }).into())
         });
         let (value, outcome) = match result {
@@ -80,18 +166,28 @@ where
             Ok((value, false)) => (Ok(Arc::new(value)), Outcome::Delivered),
             Err(error) => (Err(Arc::new(error)), Outcome::Failed),
         };
-        *last = Some(value.clone());
-        self.outlet.deliver(value);
+        **last = Some(value.clone());
+        self.deliver(&value);
         Ok(Evaluated { ts, reads, outcome })
     }
+}
 
-    fn location(&self) -> &'static Location<'static> {
-        self.location
+impl<T, E> LiveQuery for WatchedQuery<T, E>
+where
+    T: PartialEq + Send + Sync,
+    E: From<Error> + Send + Sync,
+{
+    fn evaluate(&self, pipeline: &Pipeline) -> Result<Evaluated, StorageError> {
+        self.evaluate_locked(&mut self.lock(), pipeline)
+    }
+
+    fn label(&self) -> Label {
+        self.label
     }
 }
 
 /// What a panic said.
-pub(super) fn message_of(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

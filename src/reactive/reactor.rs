@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 
 use super::{
     registry::{Dirty, Registry},
-    subscription::SubscriptionId,
+    shared::SharedQueries,
+    subscription::LiveQueryId,
 };
 use crate::{
     error::StorageError,
@@ -30,6 +31,8 @@ pub(super) type Callback = Arc<dyn Fn() + Send + Sync>;
 pub(crate) struct ReactorCore {
     pub(super) registry: Arc<Registry>,
     pub(super) pipeline: Arc<Pipeline>,
+    /// Those of the live queries that others can join.
+    pub(super) shared: SharedQueries,
     slow_query: Duration,
     /// Callbacks that have something to fetch; each waits here at most once. Taken out by `close`.
     callbacks: Mutex<Option<Sender<Callback>>>,
@@ -41,8 +44,8 @@ pub(crate) struct ReactorCore {
 /// One evaluation of a live query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Whose query it was.
-    pub subscription: SubscriptionId,
+    /// Which live query it was.
+    pub live_query: LiveQueryId,
     /// The commit at which it was evaluated.
     pub ts: Ts,
     /// What came of it.
@@ -102,7 +105,8 @@ impl ReactorCore {
         let (sender, receiver) = unbounded::<Callback>();
         let by_hand = is_driven_by_hand.then(|| receiver.clone());
         let callbacks = Mutex::new(Some(sender));
-        let core = Arc::new(Self { registry, pipeline, slow_query, callbacks, by_hand, threads: Mutex::default() });
+        let (shared, threads) = (SharedQueries::default(), Mutex::default());
+        let core = Arc::new(Self { registry, pipeline, shared, slow_query, callbacks, by_hand, threads });
         if is_driven_by_hand {
             return Ok(core);
         }
@@ -155,20 +159,20 @@ impl ReactorCore {
         // The query's own panics are delivered; what is left are those of destructors and conversions of the host's.
         let evaluated = catch_unwind(AssertUnwindSafe(|| dirty.query.evaluate(&self.pipeline)));
         let Ok(evaluated) = evaluated else {
-            tracing::error!(target: "tropism", query = %dirty.query.location(), "an evaluation panicked outside of its query");
+            tracing::error!(target: "tropism", query = %dirty.query.label(), "an evaluation panicked outside of its query");
             return None;
         };
         let evaluated = evaluated.ok()?;
         let elapsed = started.elapsed();
-        let location = dirty.query.location();
-        tracing::trace!(target: "tropism", query = %location, ts = evaluated.ts, ?elapsed, "evaluated");
+        let label = dirty.query.label();
+        tracing::trace!(target: "tropism", query = %label, ts = evaluated.ts, ?elapsed, "evaluated");
         if elapsed >= self.slow_query {
             let reads = describe(&evaluated.reads);
-            tracing::warn!(target: "tropism", query = %location, ?elapsed, %reads, "a live query is slow");
+            tracing::warn!(target: "tropism", query = %label, ?elapsed, %reads, "a live query is slow");
         }
         self.registry.evaluated(dirty.id, evaluated.ts, evaluated.reads);
         Some(Evaluation {
-            subscription: SubscriptionId::new(dirty.id),
+            live_query: LiveQueryId::new(dirty.id),
             ts: Ts::from_u64(evaluated.ts),
             outcome: evaluated.outcome,
         })

@@ -54,6 +54,8 @@ struct Registered {
     /// The newest commit that concerns it and that it has not been evaluated after.
     dirty_ts: Option<u64>,
     is_queued: bool,
+    /// Whether the reactor has taken it and has not answered yet.
+    is_evaluating: bool,
 }
 
 /// Who depends on a range, and on what in it.
@@ -71,7 +73,7 @@ pub(super) struct Dirty<'a> {
 }
 
 /// An evaluation, from before its snapshot is taken until its read set is registered.
-struct UnderWay<'a>(&'a Registry);
+pub(super) struct UnderWay<'a>(&'a Registry);
 
 impl Registry {
     pub(crate) fn new(recent_limit_bytes: usize) -> Self {
@@ -106,6 +108,23 @@ impl Registry {
         Some(SettingUp { under_way: UnderWay(self), id })
     }
 
+    /// From here on commits are remembered, until the answer is dropped: to be called before an evaluation that is not
+    /// the reactor's takes its snapshot.
+    pub(super) fn begin(&self) -> UnderWay<'_> {
+        self.state.lock().evaluating += 1;
+        UnderWay(self)
+    }
+
+    /// Whether the last result of a query is what it would answer at `visible_ts`.
+    pub(super) fn is_fresh(&self, id: u64, visible_ts: u64) -> bool {
+        let state = self.state.lock();
+        let announced_ts = state.announced_ts;
+        state.queries.get(&id).is_some_and(|registered| {
+            let is_touched = registered.dirty_ts.is_some() || registered.is_evaluating;
+            !is_touched && announced_ts.max(registered.evaluated_ts) >= visible_ts
+        })
+    }
+
     /// Forgets a query; an evaluation that is under way is discarded.
     pub(super) fn remove(&self, id: u64) {
         let removed = {
@@ -122,7 +141,12 @@ impl Registry {
     pub(super) fn evaluated(&self, id: u64, ts: u64, reads: ReadSet) {
         let mut state = self.state.lock();
         let Some(registered) = state.queries.get_mut(&id) else { return };
+        // Whoever joined the query while the reactor was about to evaluate it may have been first.
+        if ts < registered.evaluated_ts {
+            return;
+        }
         registered.evaluated_ts = ts;
+        registered.is_evaluating = false;
         if registered.reads == reads {
             if registered.dirty_ts.is_some_and(|dirty_ts| dirty_ts <= ts) {
                 registered.dirty_ts = None;
@@ -222,7 +246,9 @@ impl SettingUp<'_> {
         }
         state.depend(self.id, reads.iter());
         let dirty_ts = state.concerned_since(ts, &reads);
-        state.queries.insert(self.id, Registered { query, reads, evaluated_ts: ts, dirty_ts: None, is_queued: false });
+        let registered =
+            Registered { query, reads, evaluated_ts: ts, dirty_ts: None, is_queued: false, is_evaluating: false };
+        state.queries.insert(self.id, registered);
         if let Some(commit_ts) = dirty_ts {
             registry.mark(&mut state, self.id, commit_ts);
         }
@@ -300,6 +326,7 @@ impl State {
             let Some(registered) = self.queries.get_mut(&id) else { continue };
             registered.is_queued = false;
             if registered.dirty_ts.take().is_some() {
+                registered.is_evaluating = true;
                 let query = Arc::clone(&registered.query);
                 self.evaluating += 1;
                 return Some((id, query));

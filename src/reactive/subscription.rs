@@ -1,7 +1,7 @@
 //! [`Subscription`]: the values of a live query, as they come.
 
 use std::{
-    panic::{AssertUnwindSafe, Location, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -12,20 +12,22 @@ use std::{
 use crossbeam_channel::Receiver;
 
 use super::{
-    deliver::{Inlet, Value, channel},
-    evaluate::{LiveQuery, WatchedQuery, message_of},
+    deliver::{Inlet, Value},
+    evaluate::{Body, Label, Last, LiveQuery, WatchedQuery, message_of},
     reactor::ReactorCore,
+    registry::SettingUp,
+    shared::{Found, Identity},
 };
 use crate::{
     error::{Error, QueryError, StorageError},
-    transaction::{ReadTx, Reentrancy},
+    transaction::Reentrancy,
 };
 
-/// Tells subscriptions of one database apart.
+/// Tells the live queries of one database apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SubscriptionId(u64);
+pub struct LiveQueryId(u64);
 
-impl SubscriptionId {
+impl LiveQueryId {
     pub(super) const fn new(id: u64) -> Self {
         Self(id)
     }
@@ -42,10 +44,12 @@ impl SubscriptionId {
 /// Use it as an iterator (`for value in &subscription`), with [`receiver`](Self::receiver) in `select!`, by
 /// [`current`](Self::current), or hand it a callback with [`on_change`](Self::on_change).
 pub struct Subscription<T, E = Error> {
-    id: u64,
+    live_query: u64,
     inlet: Inlet<T, E>,
     core: Weak<ReactorCore>,
     database: usize,
+    /// Takes the subscriber out of the live query.
+    leave: Box<dyn Fn() + Send + Sync>,
 }
 
 impl<T, E> Subscription<T, E>
@@ -54,21 +58,95 @@ where
     E: From<Error> + Send + Sync + 'static,
 {
     /// Evaluates the query on the caller's thread and registers it, without a gap in between.
-    pub(crate) fn watch<F>(
-        core: &Arc<ReactorCore>,
-        body: F,
-        location: &'static Location<'static>,
-    ) -> Result<Self, StorageError>
-    where
-        F: Fn(&ReadTx) -> Result<T, E> + Send + Sync + 'static,
-    {
+    pub(crate) fn watch(core: &Arc<ReactorCore>, body: Body<T, E>, label: Label) -> Result<Self, StorageError> {
         let setting_up = core.registry.set_up().ok_or(StorageError::Closed)?;
-        let id = setting_up.id();
-        let (outlet, inlet) = channel();
-        let query = Arc::new(WatchedQuery::new(body, location, outlet));
-        let evaluated = query.evaluate(&core.pipeline)?;
-        setting_up.add(query, evaluated.ts, evaluated.reads);
-        Ok(Self { id, inlet, core: Arc::downgrade(core), database: core.pipeline.identity() })
+        let query = Arc::new(WatchedQuery::new(setting_up.id(), body, label));
+        Self::begin(core, setting_up, &query, query.lock(), None)
+    }
+
+    /// Joins the live query with this identity, or begins it.
+    pub(crate) fn share(
+        core: &Arc<ReactorCore>,
+        body: Body<T, E>,
+        label: Label,
+        identity: Identity,
+    ) -> Result<Self, StorageError> {
+        // Within a query, another may be waiting for this one; it is not shared then.
+        if Reentrancy::is_in_query(core.pipeline.identity()) {
+            return Self::watch(core, body, label);
+        }
+        let setting_up = core.registry.set_up().ok_or(StorageError::Closed)?;
+        let query = Arc::new(WatchedQuery::new(setting_up.id(), body, label));
+        let identity = Arc::new(identity);
+        loop {
+            // Locked before others can find it: they wait for its first value.
+            let last = query.lock();
+            match core.shared.find_or_insert(&identity, &query) {
+                Found::Taken => return Self::begin(core, setting_up, &query, last, None),
+                Found::New => return Self::begin(core, setting_up, &query, last, Some(identity)),
+                Found::Live(live) => {
+                    drop(last);
+                    if let Some(joined) = Self::join(core, &live, &identity)? {
+                        return Ok(joined);
+                    }
+                    core.shared.remove(&identity, &live);
+                }
+            }
+        }
+    }
+
+    fn begin(
+        core: &Arc<ReactorCore>,
+        setting_up: SettingUp<'_>,
+        query: &Arc<WatchedQuery<T, E>>,
+        mut last: Last<'_, T, E>,
+        identity: Option<Arc<Identity>>,
+    ) -> Result<Self, StorageError> {
+        let evaluated = query.evaluate_locked(&mut last, &core.pipeline)?;
+        let joined = query.join(&last).ok_or(StorageError::Closed)?;
+        setting_up.add(Arc::clone(query) as Arc<dyn LiveQuery>, evaluated.ts, evaluated.reads);
+        drop(last);
+        Ok(Self::new(core, query, joined, identity))
+    }
+
+    /// `None` if the last subscriber has just left it.
+    fn join(
+        core: &Arc<ReactorCore>,
+        query: &Arc<WatchedQuery<T, E>>,
+        identity: &Arc<Identity>,
+    ) -> Result<Option<Self>, StorageError> {
+        let mut last = query.lock();
+        if last.is_none() || !core.registry.is_fresh(query.id(), core.pipeline.store().visible_ts()) {
+            let _under_way = core.registry.begin();
+            let evaluated = query.evaluate_locked(&mut last, &core.pipeline)?;
+            core.registry.evaluated(query.id(), evaluated.ts, evaluated.reads);
+        }
+        let joined = query.join(&last);
+        drop(last);
+        Ok(joined.map(|joined| Self::new(core, query, joined, Some(Arc::clone(identity)))))
+    }
+
+    fn new(
+        core: &Arc<ReactorCore>,
+        query: &Arc<WatchedQuery<T, E>>,
+        (subscriber, inlet): (u64, Inlet<T, E>),
+        identity: Option<Arc<Identity>>,
+    ) -> Self {
+        let live_query = query.id();
+        let (weak_core, weak_query) = (Arc::downgrade(core), Arc::downgrade(query));
+        let leave = move || {
+            let Some(query) = weak_query.upgrade() else { return };
+            if !query.leave(subscriber) {
+                return;
+            }
+            let Some(core) = weak_core.upgrade() else { return };
+            if let Some(identity) = &identity {
+                core.shared.remove(identity, &query);
+            }
+            core.registry.remove(query.id());
+        };
+        let (core, database) = (Arc::downgrade(core), core.pipeline.identity());
+        Self { live_query, inlet, core, database, leave: Box::new(leave) }
     }
 
     /// Waits for the next value; `None` when the database is closed.
@@ -104,9 +182,10 @@ where
         &self.inlet.receiver
     }
 
-    /// Which subscription this is, as an [`Evaluation`](super::Evaluation) names it.
-    pub fn id(&self) -> SubscriptionId {
-        SubscriptionId(self.id)
+    /// Which live query this is, as an [`Evaluation`](super::Evaluation) names it. Subscriptions to the same function
+    /// with the same arguments share one.
+    pub fn live_query(&self) -> LiveQueryId {
+        LiveQueryId(self.live_query)
     }
 
     /// Calls `callback` with the value at hand and with every new one, until the returned handle is dropped.
@@ -154,9 +233,7 @@ where
 
 impl<T, E> Drop for Subscription<T, E> {
     fn drop(&mut self) {
-        if let Some(core) = self.core.upgrade() {
-            core.registry.remove(self.id);
-        }
+        (self.leave)();
     }
 }
 

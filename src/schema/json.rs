@@ -97,7 +97,28 @@ pub fn serialize_row<T: Table, S: Serializer>(row: &T, serializer: S) -> Result<
 
 /// Reads a row from an object or a sequence of its fields.
 pub fn deserialize_row<'de, T: Table, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    deserialize_draft::<T::Draft, D>(T::DEFINITION.name, deserializer)
+    deserialize_named::<T::Draft, D>("a row of table", T::DEFINITION.name, deserializer)
+}
+
+/// Writes an object of named fields; `write` appends them.
+pub fn serialize_named<S: Serializer>(
+    what: &'static str,
+    names: &'static [&'static str],
+    serializer: S,
+    write: impl FnOnce(&mut FieldSerializer<'_, S::SerializeStruct>) -> Result<(), S::Error>,
+) -> Result<S::Ok, S::Error> {
+    let mut object = serializer.serialize_struct(what, names.len())?;
+    write(&mut FieldSerializer { target: &mut object, names: names.iter() })?;
+    object.end()
+}
+
+/// Reads an object of named fields; `what` and `name` say what was expected where there is something else.
+pub fn deserialize_named<'de, F: Draft, D: Deserializer<'de>>(
+    what: &'static str,
+    name: &'static str,
+    deserializer: D,
+) -> Result<F::Value, D::Error> {
+    deserializer.deserialize_struct(name, F::NAMES, DraftVisitor::<F> { what, name, draft: PhantomData })
 }
 
 /// Writes a document as one flat object.
@@ -112,14 +133,7 @@ pub(super) fn serialize_document<T: Table, S: Serializer>(doc: &Doc<T>, serializ
 
 /// Reads a document from a flat object, or from a sequence of id, creation time and fields.
 pub(super) fn deserialize_document<'de, T: Table, D: Deserializer<'de>>(deserializer: D) -> Result<Doc<T>, D::Error> {
-    deserialize_draft::<DocumentDraft<T>, D>(T::DEFINITION.name, deserializer)
-}
-
-fn deserialize_draft<'de, F: Draft, D: Deserializer<'de>>(
-    table: &'static str,
-    deserializer: D,
-) -> Result<F::Value, D::Error> {
-    deserializer.deserialize_struct(table, F::NAMES, DraftVisitor::<F> { table, draft: PhantomData })
+    deserialize_named::<DocumentDraft<T>, D>("a row of table", T::DEFINITION.name, deserializer)
 }
 
 /// A document's own two fields, and those of its row.
@@ -163,7 +177,8 @@ impl<T: Table> Draft for DocumentDraft<T> {
 
 /// Fills a draft from an object or a sequence.
 struct DraftVisitor<F> {
-    table: &'static str,
+    what: &'static str,
+    name: &'static str,
     draft: PhantomData<F>,
 }
 
@@ -171,7 +186,7 @@ impl<'de, F: Draft> de::Visitor<'de> for DraftVisitor<F> {
     type Value = F::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a row of table {:?}", self.table)
+        write!(f, "{} {:?}", self.what, self.name)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<F::Value, A::Error> {

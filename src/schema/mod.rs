@@ -3,7 +3,7 @@
 //! Nothing in here reads or writes a database. Bytes are made on the floor below, by `encoding`; which rows exist, the
 //! floors above know.
 //!
-//! - `macros` and `table_macro` are `schema!`, and `misuse` its compile errors; `naming` and `text_enum` serve it.
+//! - `macros`, `table_macro` and `draft_macro` are `schema!`, and `misuse` its compile errors; `naming` and `text_enum` serve it.
 //! - `definition` is what was declared, as constants.
 //! - `table` is what can be done with rows: `Table` with their type, `TableOps` without, `Tables` for many.
 //! - `id` and `doc` are what rows are known and handed out by; `json` is both in the formats of serde.
@@ -14,6 +14,7 @@
 pub(crate) mod catalog;
 mod definition;
 mod doc;
+mod draft_macro;
 pub(crate) mod evolution;
 mod id;
 mod index;
@@ -51,7 +52,10 @@ pub(crate) mod macro_support {
         definition::*,
         id::Id,
         index::{AsPart, Index, NextPart, OnePart, Prefix, TupleOfParts},
-        json::{Draft, FieldSerializer, absent, deserialize_row, read_once, serialize_row},
+        json::{
+            Draft, FieldSerializer, absent, deserialize_named, deserialize_row, read_once, serialize_named,
+            serialize_row,
+        },
         key_type::{KeyType, MultiField, UnknownField},
         keys::{IndexVisitor, key_types, reference_target},
         misuse::*,

@@ -29,6 +29,11 @@ pub const fn is_public(visibility: &str) -> bool {
     matches!(visibility.as_bytes(), b"" | b"pub")
 }
 
+/// A doc comment without the space that begins it and the line end that ends it.
+pub const fn trim_doc(text: &'static str) -> &'static str {
+    text.trim_ascii()
+}
+
 /// The next byte of `name` in camelCase and where to go on, or `None` at its end.
 const fn next_camel(name: &[u8], from: usize) -> Option<(u8, usize)> {
     let mut at = from;

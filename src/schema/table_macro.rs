@@ -128,51 +128,8 @@ macro_rules! __schema_table {
                 }
             }
 
-            #[derive(::core::default::Default)]
-            $vis struct __TropismDraft { $($field: ::core::option::Option<$ty>,)* }
-
-            impl $crate::__private::Draft for __TropismDraft {
-                type Value = $table;
-
-                const NAMES: &'static [&'static str] = <$table as $crate::__private::Table>::FIELD_NAMES;
-
-                fn read<'de, A: $crate::__private::serde::de::MapAccess<'de>>(
-                    &mut self,
-                    position: usize,
-                    map: &mut A,
-                ) -> ::core::result::Result<(), A::Error> {
-                    let mut next = 0;
-                    $(
-                        if position == next {
-                            return $crate::__private::read_once(&mut self.$field, Self::NAMES[position], map);
-                        }
-                        next += 1;
-                    )*
-                    ::core::unreachable!("positions are those of `NAMES`")
-                }
-
-                fn read_all<'de, A: $crate::__private::serde::de::SeqAccess<'de>>(
-                    &mut self,
-                    sequence: &mut A,
-                ) -> ::core::result::Result<(), A::Error> {
-                    $(self.$field = sequence.next_element()?;)*
-                    ::core::result::Result::Ok(())
-                }
-
-                fn finish<__TropismError: $crate::__private::serde::de::Error>(
-                    self,
-                ) -> ::core::result::Result<$table, __TropismError> {
-                    let mut names = Self::NAMES.iter();
-                    ::core::result::Result::Ok($table { $($field: {
-                        let name = names.next();
-                        match self.$field {
-                            ::core::option::Option::Some(value) => value,
-                            ::core::option::Option::None => {
-                                $crate::__schema_absent_field!($field: $ty $(= $default)?)
-                            }
-                        }
-                    },)* })
-                }
+            $crate::__draft! {
+                [$vis] $table [<$table as $crate::__private::Table>::FIELD_NAMES] { $($field: $ty $(= $default)?,)* }
             }
 
             impl $crate::__private::serde::Serialize for $table {

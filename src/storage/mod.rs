@@ -31,6 +31,7 @@ mod record;
 mod snapshot;
 mod store;
 
+pub(crate) use commit::Applied;
 pub(crate) use record::{Change, Commit};
 pub(crate) use snapshot::{Changes, Order, Scan, Snapshot};
 pub use store::Durability;

@@ -237,6 +237,12 @@ impl Store {
     }
 
     /// The clock that commits take their time from.
+    /// The newest commit that readers see.
+    pub(crate) fn visible_ts(&self) -> u64 {
+        self.visible_ts.load(Ordering::Acquire)
+    }
+
+    /// Where the time comes from.
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.clock
     }

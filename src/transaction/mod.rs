@@ -17,15 +17,15 @@
 //! - `opening.rs`: brings what is stored to what is declared: catalog, conversions, index builds.
 //! - `read.rs`: [`ReadTx`].
 //! - `read_set.rs`: the byte ranges that a transaction read.
-//! - `query.rs`: the index query builder; `rows.rs` walks its range; `page.rs` cuts it into pages.
+//! - `index_query.rs`: the index query builder; `rows.rs` walks its range; `page.rs` cuts it into pages.
 //! - `write.rs`: [`WriteTx`]; `references.rs`: what a delete does to those who refer to the row.
 //! - `pipeline.rs`: runs closures as transactions and commits them.
 //! - `reentrancy.rs`: refuses what would wait for itself.
 
+mod index_query;
 mod opening;
 mod page;
 mod pipeline;
-mod query;
 mod read;
 mod read_set;
 mod reentrancy;
@@ -34,15 +34,16 @@ mod rows;
 mod tables;
 mod write;
 
+pub use index_query::IndexQuery;
 pub use opening::BuildProgress;
 pub(crate) use opening::bring_up_to_date;
 pub use page::{Cursor, Page};
 pub(crate) use pipeline::Pipeline;
-pub use query::Query;
 pub use read::ReadTx;
 pub(crate) use read_set::{ReadOn, ReadSet};
 pub(crate) use reentrancy::Reentrancy;
 pub use rows::Rows;
+pub(crate) use tables::Companion;
 pub use write::WriteTx;
 
 /// The longest index key, in bytes of its encoded form.

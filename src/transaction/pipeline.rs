@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{ReadSet, ReadTx, Reentrancy, WriteTx, tables::OpenTables};
+use super::{
+    ReadSet, ReadTx, Reentrancy, WriteTx,
+    tables::{Companion, OpenTables},
+};
 use crate::{
     error::{Error, StorageError},
-    storage::{Durability, Store},
+    storage::{Applied, Durability, Store},
+    time::Timestamp,
 };
 
 /// A store with its tables: where transactions come from.
@@ -15,8 +19,14 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(store: Arc<Store>, tables: OpenTables) -> Self {
-        Self { store, tables: Arc::new(tables) }
+    /// `companion` is carried by every transaction, for the floors above.
+    pub(crate) fn new(store: Arc<Store>, tables: OpenTables, companion: Companion) -> Self {
+        Self { store, tables: Arc::new(tables.with_companion(companion)) }
+    }
+
+    /// The time now, by the clock of the database.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.store.clock().now()
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -49,6 +59,24 @@ impl Pipeline {
         durability: Durability,
         body: impl FnOnce(&mut WriteTx) -> Result<R, E>,
     ) -> Result<R, E> {
+        let (result, applied) = self.commit(durability, body)?;
+        if durability == Durability::Durable {
+            self.wait_durable(applied).map_err(|error| E::from(error.into()))?;
+        }
+        Ok(result)
+    }
+
+    /// Waits until a commit is durable, and those before it.
+    pub(crate) fn wait_durable(&self, applied: Applied) -> Result<(), StorageError> {
+        self.store.wait_durable(applied)
+    }
+
+    /// Runs a closure once, on the newest state, and commits what it did, without waiting until that is durable.
+    pub(crate) fn commit<R, E: From<Error>>(
+        &self,
+        durability: Durability,
+        body: impl FnOnce(&mut WriteTx) -> Result<R, E>,
+    ) -> Result<(R, Applied), E> {
         let from_engine = |error: Error| E::from(error);
         let inside = Reentrancy::enter_write(self.identity()).map_err(|error| from_engine(error.into()))?;
         let place = self.store.begin().map_err(|error| from_engine(error.into()))?;
@@ -58,9 +86,6 @@ impl Pipeline {
         let changes = tx.into_changes().map_err(from_engine)?;
         let applied = place.commit(changes, durability).map_err(|error| from_engine(error.into()))?;
         drop(inside);
-        if durability == Durability::Durable {
-            self.store.wait_durable(applied).map_err(|error| from_engine(error.into()))?;
-        }
-        Ok(result)
+        Ok((result, applied))
     }
 }

@@ -1,9 +1,12 @@
 //! [`ReadTx`]: documents at one commit timestamp.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
 
 use super::{
-    Query, ReadSet,
+    IndexQuery, ReadSet,
     read_set::ReadOn,
     tables::{OpenTable, OpenTables},
 };
@@ -26,11 +29,13 @@ pub struct ReadTx {
     pub(super) changes: Changes,
     /// Collected where somebody asked for it.
     reads: Option<RefCell<ReadSet>>,
+    /// How many rows were read, for whoever measures.
+    pub(super) documents_read: Cell<u64>,
 }
 
 impl ReadTx {
     pub(super) fn new(tables: Arc<OpenTables>, snapshot: Arc<Snapshot>) -> Self {
-        Self { tables, snapshot, changes: Changes::new(), reads: None }
+        Self { tables, snapshot, changes: Changes::new(), reads: None, documents_read: Cell::new(0) }
     }
 
     pub(super) fn tracked(tables: Arc<OpenTables>, snapshot: Arc<Snapshot>) -> Self {
@@ -47,16 +52,17 @@ impl ReadTx {
         if let Some(reads) = &self.reads {
             reads.borrow_mut().add_key(&table.row_key(id.as_u64()));
         }
+        self.count_document();
         match self.read_row(table, id.as_u64(), |row| decode(row, table, id))? {
             Some(doc) => doc.map(Some).map_err(Error::from),
             None => Ok(None),
         }
     }
 
-    /// A query over an index: [`eq`](Query::eq) and [`range`](Query::range) narrow it, [`collect`](Query::collect) and
+    /// A query over an index: [`eq`](IndexQuery::eq) and [`range`](IndexQuery::range) narrow it, [`collect`](IndexQuery::collect) and
     /// its like run it. Rows come in the order of the index; `T::by_id` is the order in which they were inserted.
-    pub fn query<T: Table, K>(&self, index: Index<T, K>) -> Query<'_, T, K> {
-        Query::new(self, index)
+    pub fn query<T: Table, K>(&self, index: Index<T, K>) -> IndexQuery<'_, T, K> {
+        IndexQuery::new(self, index)
     }
 
     /// The commit that this transaction sees; for a write transaction, the one before its own.
@@ -64,9 +70,28 @@ impl ReadTx {
         Ts::from_u64(self.snapshot.ts)
     }
 
+    /// How many rows this transaction has read.
+    pub(crate) fn documents_read(&self) -> u64 {
+        self.documents_read.get()
+    }
+
+    /// What the floors above gave the database to carry, if it is of type `C`.
+    pub(crate) fn companion<C: 'static>(&self) -> Option<&C> {
+        self.tables.companion()
+    }
+
+    /// The same, for those who also change the transaction.
+    pub(crate) fn companion_handle<C: Send + Sync + 'static>(&self) -> Option<Arc<C>> {
+        self.tables.companion_handle()
+    }
+
     /// What was read so far, where it was collected.
     pub(super) fn into_reads(self) -> ReadSet {
         self.reads.map(RefCell::into_inner).unwrap_or_default().normalised()
+    }
+
+    pub(super) fn count_document(&self) {
+        self.documents_read.set(self.documents_read.get() + 1);
     }
 
     pub(super) fn is_tracked(&self) -> bool {

@@ -49,6 +49,11 @@ impl Reentrancy {
         if is_inside { Err(TransactionError::WaitInWrite { call }) } else { Ok(()) }
     }
 
+    /// Whether the thread is in the middle of a live query of `database`.
+    pub(crate) fn is_in_query(database: usize) -> bool {
+        RUNNING.with_borrow(|running| running.contains(&(database, Activity::Query)))
+    }
+
     fn enter(database: usize, activity: Activity) -> Self {
         RUNNING.with_borrow_mut(|running| running.push((database, activity)));
         Self { _not_send: std::marker::PhantomData }

@@ -87,6 +87,7 @@ impl WriteTx {
         let table = tables.at(row.table);
         let key = table.row_key(row.id);
         let Some(keys) = self.read_value(&key, |bytes| stored_keys(table, row.id, bytes))? else { return Ok(false) };
+        self.documents_written += 1;
         self.change(key, Change::Delete)?;
         for (_, key) in keys? {
             self.change(key, Change::Delete)?;
@@ -107,6 +108,7 @@ impl WriteTx {
         let (old_keys, cleared) = cleared?;
         let new_keys = stored_keys(table, row.id, &cleared)?;
         self.check_keys(table, &new_keys, &old_keys, row.id)?;
+        self.documents_written += 1;
         self.change(key, Change::Put(cleared))?;
         self.replace_keys(old_keys, new_keys)
     }

@@ -103,6 +103,7 @@ impl<'tx, T: Table> Rows<'tx, T> {
                     None => continue,
                 },
             };
+            self.tx.count_document();
             if self.filter.as_ref().is_none_or(|keep| keep(&doc)) {
                 self.remaining -= 1;
                 return Ok(Some(doc));

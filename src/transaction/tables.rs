@@ -1,9 +1,10 @@
 //! The registered tables as they stand in this database: keyspaces, layouts, references.
 
 use std::{
-    any::TypeId,
+    any::{Any, TypeId},
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
 };
 
 use crate::{
@@ -21,7 +22,12 @@ pub(super) const NEXT_ID_KEYSPACE: u32 = 1;
 pub(crate) struct OpenTables {
     tables: Vec<OpenTable>,
     by_type: HashMap<TypeId, usize, BuildHasherDefault<TypeIdHasher>>,
+    /// What the floors above want at hand in a transaction. This floor does not look into it.
+    companion: Option<Companion>,
 }
+
+/// Something of a floor above, carried through transactions.
+pub(crate) type Companion = Arc<dyn Any + Send + Sync>;
 
 /// One table of the database.
 pub(crate) struct OpenTable {
@@ -72,7 +78,20 @@ impl OpenTables {
             tables[target].referrers.push(referrer);
         }
         let by_type = tables.iter().enumerate().map(|(at, table)| ((table.ops.type_id)(), at)).collect();
-        Self { tables, by_type }
+        Self { tables, by_type, companion: None }
+    }
+
+    /// The same tables with something for every transaction to carry.
+    pub(super) fn with_companion(self, companion: Companion) -> Self {
+        Self { companion: Some(companion), ..self }
+    }
+
+    pub(super) fn companion<C: 'static>(&self) -> Option<&C> {
+        self.companion.as_deref()?.downcast_ref()
+    }
+
+    pub(super) fn companion_handle<C: Send + Sync + 'static>(&self) -> Option<Arc<C>> {
+        self.companion.clone()?.downcast().ok()
     }
 
     /// The table of a type.

@@ -27,6 +27,8 @@ pub struct WriteTx {
     now: Timestamp,
     limit_bytes: usize,
     size_bytes: usize,
+    /// How many rows were inserted, changed or deleted, for whoever measures.
+    pub(super) documents_written: u64,
     /// Next free id of each table that was inserted into.
     next_ids: Vec<(usize, u64)>,
     /// How many `nested` calls are running.
@@ -46,7 +48,26 @@ impl Deref for WriteTx {
 
 impl WriteTx {
     pub(super) fn new(read: ReadTx, now: Timestamp, limit_bytes: usize) -> Self {
-        Self { read, now, limit_bytes, size_bytes: 0, next_ids: Vec::new(), depth: 0, undo: Vec::new() }
+        Self {
+            read,
+            now,
+            limit_bytes,
+            size_bytes: 0,
+            documents_written: 0,
+            next_ids: Vec::new(),
+            depth: 0,
+            undo: Vec::new(),
+        }
+    }
+
+    /// When the transaction began, by the clock of the database: the creation time of what it inserts.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// How many rows this transaction has inserted, changed or deleted.
+    pub(crate) fn documents_written(&self) -> u64 {
+        self.documents_written
     }
 
     /// Adds a row and returns its id, which no row of the table ever had.
@@ -63,6 +84,7 @@ impl WriteTx {
         self.check_references(&value, table, None)?;
         let keys = index_keys(&value, table, id);
         self.check_keys(table, &keys, &[], id)?;
+        self.documents_written += 1;
         self.set_next_id(position, id + 1);
         self.change(table.row_key(id), Change::Put(row))?;
         for (_, key) in keys {
@@ -140,6 +162,7 @@ impl WriteTx {
         let old_keys = index_keys::<T>(old, table, id);
         let new_keys = index_keys(&new, table, id);
         self.check_keys(table, &new_keys, &old_keys, id)?;
+        self.documents_written += 1;
         self.change(table.row_key(id), Change::Put(row))?;
         self.replace_keys(old_keys, new_keys)
     }

@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use proptest::{prelude::*, sample::Index};
 use tropism::{
-    Cursor, Error, Query, TransactionError,
+    Cursor, Error, IndexQuery, TransactionError,
     disk::{SimulatedDisk, SyncStage},
     prelude::*,
 };
@@ -253,7 +253,7 @@ fn ask<R>(tx: &ReadTx, model: &Model, asked: &Asked, run: impl Run<Answer = R>) 
     }
 }
 
-fn narrowed<'tx, K, R>(query: Query<'tx, Task, K, R>, asked: &Asked) -> Query<'tx, Task, K, R> {
+fn narrowed<'tx, K, R>(query: IndexQuery<'tx, Task, K, R>, asked: &Asked) -> IndexQuery<'tx, Task, K, R> {
     let query = if asked.is_descending { query.descending() } else { query };
     match asked.filter {
         Some(wanted) => query.filter(move |task| task.state == wanted),
@@ -264,7 +264,7 @@ fn narrowed<'tx, K, R>(query: Query<'tx, Task, K, R>, asked: &Asked) -> Query<'t
 /// What to do with a query, whatever its key.
 trait Run {
     type Answer;
-    fn run<K, R>(self, query: Query<'_, Task, K, R>) -> Result<Self::Answer, Error>;
+    fn run<K, R>(self, query: IndexQuery<'_, Task, K, R>) -> Result<Self::Answer, Error>;
 }
 
 struct All(How, usize);
@@ -272,7 +272,7 @@ struct All(How, usize);
 impl Run for All {
     type Answer = (usize, Vec<Id<Task>>);
 
-    fn run<K, R>(self, query: Query<'_, Task, K, R>) -> Result<Self::Answer, Error> {
+    fn run<K, R>(self, query: IndexQuery<'_, Task, K, R>) -> Result<Self::Answer, Error> {
         let ids = |rows: Vec<Doc<Task>>| rows.iter().map(Doc::id).collect::<Vec<_>>();
         let query = query.take(self.1);
         let found = match self.0 {
@@ -290,7 +290,7 @@ struct OnePage(usize, Option<Cursor>);
 impl Run for OnePage {
     type Answer = tropism::Page<Task>;
 
-    fn run<K, R>(self, query: Query<'_, Task, K, R>) -> Result<Self::Answer, Error> {
+    fn run<K, R>(self, query: IndexQuery<'_, Task, K, R>) -> Result<Self::Answer, Error> {
         query.page(self.0, self.1.as_ref())
     }
 }

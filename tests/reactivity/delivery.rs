@@ -146,13 +146,13 @@ fn a_panic_is_delivered_with_its_message_and_place_and_the_query_recovers() {
     });
     let other = board.watch(ranks);
     board.patch(ids[0], |task| task.rank = -5);
-    assert_eq!(board.ran(), [(fragile.id(), Failed), (other.id(), Delivered)]);
+    assert_eq!(board.ran(), [(fragile.live_query(), Failed), (other.live_query(), Delivered)]);
     let error = fragile.try_recv().unwrap().unwrap_err();
     let Error::Query(QueryError::Panicked { query, message }) = &*error else { panic!("{error}") };
     assert_eq!(message, "a rank of -5");
     assert!(query.contains("delivery.rs") && query.contains(&format!(":{line}:")), "{query}");
     board.patch(ids[0], |task| task.rank = 6);
-    assert_eq!(board.ran(), [(fragile.id(), Delivered), (other.id(), Delivered)]);
+    assert_eq!(board.ran(), [(fragile.live_query(), Delivered), (other.live_query(), Delivered)]);
     assert_eq!(*fragile.try_recv().unwrap().unwrap(), 6);
 }
 
@@ -207,7 +207,7 @@ fn a_receiver_selects_beside_others() {
     let (board, ids) = Board::ranked(1);
     let (one, other) = (board.watch(ranks), board.watch(in_column(1, Column::Done)));
     board.patch(ids[0], |task| task.column = Column::Done);
-    assert_eq!(board.ran(), [(one.id(), Unchanged), (other.id(), Delivered)]);
+    assert_eq!(board.ran(), [(one.live_query(), Unchanged), (other.live_query(), Delivered)]);
     select! {
         recv(one.receiver()) -> value => panic!("{:?}", value.map(drop)),
         recv(other.receiver()) -> value => assert_eq!(*value.unwrap().unwrap(), "0"),

@@ -46,7 +46,7 @@ fn descending_readers_stop_early_from_the_other_end() {
     board.patch(ids[3], |task| task.rank = 35);
     board.assert_ran(&last_two, Unchanged);
     board.insert(task(1, Column::Todo, "99", 99));
-    assert_eq!(board.ran(), [(last.id(), Delivered), (last_two.id(), Delivered)]);
+    assert_eq!(board.ran(), [(last.live_query(), Delivered), (last_two.live_query(), Delivered)]);
     assert_eq!(*last_two.current().unwrap(), "99 40");
 }
 

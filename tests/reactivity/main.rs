@@ -72,8 +72,8 @@ impl Board {
     }
 
     /// Which queries ran again, and what came of it, in the order of subscription.
-    fn ran(&self) -> Vec<(tropism::SubscriptionId, Outcome)> {
-        let mut ran: Vec<_> = self.reactor.run().iter().map(|ran| (ran.subscription, ran.outcome)).collect();
+    fn ran(&self) -> Vec<(tropism::LiveQueryId, Outcome)> {
+        let mut ran: Vec<_> = self.reactor.run().iter().map(|ran| (ran.live_query, ran.outcome)).collect();
         ran.sort_by_key(|(subscription, _)| *subscription);
         ran
     }
@@ -91,7 +91,7 @@ impl Board {
         T: PartialEq + Send + Sync + 'static,
         E: From<Error> + Send + Sync + 'static,
     {
-        assert_eq!(self.ran(), [(subscription.id(), outcome)]);
+        assert_eq!(self.ran(), [(subscription.live_query(), outcome)]);
     }
 }
 
@@ -126,7 +126,7 @@ fn each_commit_that_changes_the_result_delivers_it_in_order_and_says_at_which_co
         board.insert(task(1, Column::Todo, &format!("a{number}"), 0));
         let ts = board.db.read(|tx| Ok::<_, Error>(tx.ts())).unwrap();
         let ran = board.reactor.run();
-        assert_eq!(ran, [Evaluation { subscription: subscription.id(), ts, outcome: Delivered }]);
+        assert_eq!(ran, [Evaluation { live_query: subscription.live_query(), ts, outcome: Delivered }]);
         assert_eq!(*subscription.try_recv().unwrap().unwrap(), expected);
     }
 }
@@ -159,8 +159,8 @@ fn several_dirty_queries_run_once_each_the_longest_waiting_first() {
     board.insert(task(1, Column::Done, "d", 0));
     let id = board.insert(task(1, Column::Todo, "t", 0));
     board.patch(id, |task| task.column = Column::Done);
-    let ran: Vec<_> = board.reactor.run().iter().map(|ran| (ran.subscription, ran.outcome)).collect();
-    assert_eq!(ran, [(done.id(), Delivered), (todo.id(), Unchanged)]);
+    let ran: Vec<_> = board.reactor.run().iter().map(|ran| (ran.live_query, ran.outcome)).collect();
+    assert_eq!(ran, [(done.live_query(), Delivered), (todo.live_query(), Unchanged)]);
     board.assert_quiet();
 }
 
@@ -174,7 +174,7 @@ fn a_row_that_moves_between_ranges_wakes_both() {
     let doing = board.watch(in_column(1, Column::Doing));
     let done = board.watch(in_column(1, Column::Done));
     board.patch(id, |task| task.column = Column::Doing);
-    assert_eq!(board.ran(), [(todo.id(), Delivered), (doing.id(), Delivered)]);
+    assert_eq!(board.ran(), [(todo.live_query(), Delivered), (doing.live_query(), Delivered)]);
     assert_eq!(*todo.current().unwrap(), "");
     assert_eq!(*doing.current().unwrap(), "a");
     assert_eq!(*done.current().unwrap(), "");
@@ -189,7 +189,8 @@ fn a_delete_wakes_whoever_read_the_row_by_id_by_index_or_counted_it() {
     let count = board.watch(|tx| tx.query(Task::by_rank).count());
     let by_table = board.watch(|tx| tx.query(Task::by_id).collect());
     board.db.write(|tx| tx.delete(id)).unwrap();
-    let all = [by_id.id(), by_index.id(), count.id(), by_table.id()].map(|id| (id, Delivered));
+    let all = [by_id.live_query(), by_index.live_query(), count.live_query(), by_table.live_query()]
+        .map(|id| (id, Delivered));
     assert_eq!(board.ran(), all);
     assert_eq!(*by_id.current().unwrap(), None);
     assert_eq!(*count.current().unwrap(), 0);
@@ -201,7 +202,7 @@ fn a_row_that_is_not_there_yet_wakes_whoever_looked_for_it() {
     let missing = board.watch(|tx| tx.query(Task::by_title).eq("late").unique());
     let none = board.watch(|tx| Ok(tx.query(Task::by_rank).range(5..).first()?.is_none()));
     board.insert(task(1, Column::Todo, "late", 7));
-    assert_eq!(board.ran(), [(missing.id(), Delivered), (none.id(), Delivered)]);
+    assert_eq!(board.ran(), [(missing.live_query(), Delivered), (none.live_query(), Delivered)]);
     assert_eq!(missing.current().unwrap().as_ref().as_ref().unwrap().rank, 7);
 }
 
@@ -297,7 +298,7 @@ fn a_commit_into_what_a_running_query_reads_for_the_first_time_is_not_missed() {
     });
     board.db.write(|tx| tx.patch(pointer, |project| project.name = "10".into())).unwrap();
     interferes.store(true, Ordering::Relaxed);
-    assert_eq!(board.ran(), [(pointed_at.id(), Delivered), (pointed_at.id(), Delivered)]);
+    assert_eq!(board.ran(), [(pointed_at.live_query(), Delivered), (pointed_at.live_query(), Delivered)]);
     assert_eq!(*pointed_at.current().unwrap(), Some(99));
 }
 

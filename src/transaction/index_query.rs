@@ -1,4 +1,4 @@
-//! [`Query`]: which rows, through which index, in which order.
+//! [`IndexQuery`]: which rows, through which index, in which order.
 
 use std::{
     marker::PhantomData,
@@ -26,7 +26,7 @@ use crate::{
 /// It reads the rows of the range and no others; a filter looks at each of them. What it depends on, as a
 /// subscription, is the range up to the last row that it looked at.
 #[must_use = "a query does nothing until it is run"]
-pub struct Query<'tx, T: Table, K, R = K> {
+pub struct IndexQuery<'tx, T: Table, K, R = K> {
     tx: &'tx ReadTx,
     index: Index<T, K>,
     /// Index key parts that are given, after the keyspace; made when the query runs, for the table may be unknown.
@@ -39,7 +39,7 @@ pub struct Query<'tx, T: Table, K, R = K> {
     rest: PhantomData<fn() -> R>,
 }
 
-impl<'tx, T: Table, K> Query<'tx, T, K> {
+impl<'tx, T: Table, K> IndexQuery<'tx, T, K> {
     pub(super) fn new(tx: &'tx ReadTx, index: Index<T, K>) -> Self {
         Self {
             tx,
@@ -56,26 +56,26 @@ impl<'tx, T: Table, K> Query<'tx, T, K> {
 
     /// Only rows whose key begins with these values: one part bare, `eq(project)`, or several as a tuple,
     /// `eq((project, Category::Todo))`.
-    pub fn eq<P: Prefix<K, M>, M>(self, prefix: P) -> Query<'tx, T, K, P::Rest> {
+    pub fn eq<P: Prefix<K, M>, M>(self, prefix: P) -> IndexQuery<'tx, T, K, P::Rest> {
         let mut key = KeyWriter::new(0);
         prefix.write(&mut key);
         let prefix = key.finish().local().to_vec();
         let Self { tx, index, lower, upper, order, limit, filter, .. } = self;
-        Query { tx, index, prefix, lower, upper, order, limit, filter, rest: PhantomData }
+        IndexQuery { tx, index, prefix, lower, upper, order, limit, filter, rest: PhantomData }
     }
 }
 
-impl<'tx, T: Table, K, R> Query<'tx, T, K, R> {
+impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
     /// Only rows whose next part of the key lies in the range: `range(from..)`, `range(..=to)`, `range(from..to)`.
     /// Nothing narrows the key further after it: neither another range nor an `eq`, which would be over another part.
-    pub fn range<Q>(self, range: impl RangeBounds<Q>) -> Query<'tx, T, K, ()>
+    pub fn range<Q>(self, range: impl RangeBounds<Q>) -> IndexQuery<'tx, T, K, ()>
     where
         R: NextPart,
         Q: AsPart<R::Part>,
     {
         let (lower, upper) = (encoded(range.start_bound()), encoded(range.end_bound()));
         let Self { tx, index, prefix, order, limit, filter, .. } = self;
-        Query { tx, index, prefix, lower, upper, order, limit, filter, rest: PhantomData }
+        IndexQuery { tx, index, prefix, lower, upper, order, limit, filter, rest: PhantomData }
     }
 
     /// Largest key first.

@@ -1,0 +1,129 @@
+//! Runs functions: each in its transaction, measured, and a query once for all who ask the same.
+
+use std::sync::Arc;
+
+use super::{
+    action::{ActionContext, Attempt},
+    function::{Action, Function, FunctionKind, Mutation, Query},
+    registry::Functions,
+    stats::Measuring,
+};
+use crate::{
+    error::Error,
+    reactive::{Identity, Label, ReactorCore, Subscription},
+    storage::Durability,
+    transaction::{Pipeline, ReadTx, WriteTx},
+};
+
+/// A database as functions know it.
+pub(crate) struct Engine {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) reactor: Arc<ReactorCore>,
+    pub(crate) functions: Arc<Functions>,
+    pub(crate) durability: Durability,
+}
+
+impl Engine {
+    /// The result of a query: that of a live query where there is an equal one, else of a run.
+    pub(crate) fn query<Q: Query>(&self, query: Q) -> Result<Arc<Q::Output>, Q::Error> {
+        let query = Arc::new(query);
+        let identity = identity(&query);
+        if let Some(identity) = identity
+            && let Some(result) = self.reactor.fresh_result::<Q::Output, Q::Error>(&identity)
+        {
+            self.functions.recorder.cache_hit(Q::NAME, FunctionKind::Query);
+            return Ok(result);
+        }
+        self.pipeline.read(|tx| tx.run_query_ref(&*query)).map(Arc::new)
+    }
+
+    pub(crate) fn subscribe<Q: Query>(&self, query: Q) -> Result<Subscription<Q::Output, Q::Error>, Error> {
+        let query = Arc::new(query);
+        let label = Label::Function(Q::NAME);
+        let identity = identity(&query);
+        let body = Box::new(move |tx: &ReadTx| tx.run_query_ref(&*query));
+        Ok(match identity {
+            Some(identity) => Subscription::share(&self.reactor, body, label, identity)?,
+            None => Subscription::watch(&self.reactor, body, label)?,
+        })
+    }
+
+    pub(crate) fn mutate<M: Mutation>(&self, mutation: &M) -> Result<M::Output, M::Error> {
+        let span = span::<M>(FunctionKind::Mutation);
+        let _entered = span.enter();
+        let mut measuring = Measuring::start(Some(&self.functions.recorder), M::NAME, FunctionKind::Mutation);
+        let result = self.pipeline.write(self.durability, |tx| {
+            let result = mutation.run(tx);
+            (measuring.documents_read, measuring.documents_written) = (tx.documents_read(), tx.documents_written());
+            result
+        });
+        measuring.end(result)
+    }
+
+    pub(crate) fn act<A: Action>(self: &Arc<Self>, action: &A) -> Result<A::Output, A::Error> {
+        self.run_action(action, &ActionContext::new(Arc::clone(self), Attempt::only()))
+    }
+
+    pub(super) fn run_action<A: Action>(&self, action: &A, context: &ActionContext) -> Result<A::Output, A::Error> {
+        let span = span::<A>(FunctionKind::Action);
+        let _entered = span.enter();
+        let measuring = Measuring::start(Some(&self.functions.recorder), A::NAME, FunctionKind::Action);
+        measuring.end(action.run(context))
+    }
+}
+
+impl ReadTx {
+    /// Runs a query as a part of this transaction. What it reads, this transaction depends on.
+    ///
+    /// # Errors
+    ///
+    /// Its own.
+    pub fn run_query<Q: Query>(&self, query: Q) -> Result<Q::Output, Q::Error> {
+        self.run_query_ref(&query)
+    }
+
+    fn run_query_ref<Q: Query>(&self, query: &Q) -> Result<Q::Output, Q::Error> {
+        let span = span::<Q>(FunctionKind::Query);
+        let _entered = span.enter();
+        let recorder = self.companion::<Functions>().map(|functions| &functions.recorder);
+        let mut measuring = Measuring::start(recorder, Q::NAME, FunctionKind::Query);
+        let before = self.documents_read();
+        let result = query.run(self);
+        measuring.documents_read = self.documents_read() - before;
+        measuring.end(result)
+    }
+
+    /// What the host registered for its functions, by its type: see [`Registration::resource`](super::Registration).
+    pub fn resource<R: Send + Sync + 'static>(&self) -> Option<&R> {
+        self.companion::<Functions>()?.resource()
+    }
+}
+
+impl WriteTx {
+    /// Runs a mutation as a part of this transaction. If it fails, what it did is rolled back, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Its own.
+    pub fn run_mutation<M: Mutation>(&mut self, mutation: M) -> Result<M::Output, M::Error> {
+        let span = span::<M>(FunctionKind::Mutation);
+        let _entered = span.enter();
+        let functions = self.companion_handle::<Functions>();
+        let recorder = functions.as_ref().map(|functions| &functions.recorder);
+        let mut measuring = Measuring::start(recorder, M::NAME, FunctionKind::Mutation);
+        let (read, written) = (self.documents_read(), self.documents_written());
+        let result = self.nested(|tx| mutation.run(tx));
+        measuring.documents_read = self.documents_read() - read;
+        measuring.documents_written = self.documents_written() - written;
+        measuring.end(result)
+    }
+}
+
+/// Equal arguments have equal JSON. `None` for arguments that have none: such a query is not shared.
+fn identity<Q: Query>(query: &Arc<Q>) -> Option<Identity> {
+    Some(Identity::new(Arc::clone(query), serde_json::to_vec(&**query).ok()?))
+}
+
+fn span<F: Function>(kind: FunctionKind) -> tracing::Span {
+    tracing::debug_span!(target: "tropism", "function", name = F::NAME, kind = kind.as_str())
+}
