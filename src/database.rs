@@ -11,6 +11,7 @@ use crate::{
         Registration, Stats,
     },
     reactive::{Label, Reactor, ReactorCore, Registry, Subscription},
+    scheduler::{Cron, CronDefinition, DueWork, Job, Scheduler, SchedulerCore, ThreadScheduler},
     schema::Tables,
     storage::{Background, Durability, Store, StoreOptions},
     time::{Clock, SystemClock},
@@ -26,6 +27,28 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
+    work: Arc<SchedulerCore>,
+    scheduler: Option<Arc<dyn Scheduler>>,
+}
+
+impl Db {
+    fn start_scheduler(&self) -> Result<(), OpenError> {
+        let Some(scheduler) = &self.0.scheduler else { return Ok(()) };
+        let work = DueWork::new(Arc::clone(&self.0.work));
+        let waking = Arc::clone(scheduler);
+        let started = work.on_new_work(move || waking.wake()).and_then(|()| scheduler.start(work));
+        started.map_err(|error| OpenError::Scheduler { reason: error.to_string().into() })
+    }
+}
+
+impl Inner {
+    /// Has due work given out no more, and waits for what is running as long as the scheduler wants to.
+    fn stop_scheduler(&self) {
+        self.work.stop();
+        if let Some(scheduler) = &self.scheduler {
+            scheduler.stop();
+        }
+    }
 }
 
 impl Db {
@@ -197,6 +220,7 @@ impl Db {
     /// A storage failure; what was durable stays so. `WaitInWrite` inside a transaction.
     pub fn close(self) -> Result<(), Error> {
         Reentrancy::check_may_wait(self.0.engine.pipeline.identity(), "Db::close")?;
+        self.0.stop_scheduler();
         self.0.engine.reactor.close();
         Ok(self.0.engine.pipeline.store().close(true)?)
     }
@@ -209,6 +233,7 @@ impl Db {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.stop_scheduler();
         self.engine.reactor.close();
         if let Err(error) = self.engine.pipeline.store().close(false) {
             tracing::error!(target: "tropism", %error, "the database was dropped and could not be made durable");
@@ -221,7 +246,8 @@ pub struct Builder {
     registration: Registration,
     dropped: Vec<String>,
     config: Config,
-    clock: Arc<dyn Clock>,
+    clock: Option<Arc<dyn Clock>>,
+    scheduler: Option<Arc<dyn Scheduler>>,
     on_progress: Box<dyn FnMut(BuildProgress)>,
     background: Background,
 }
@@ -232,7 +258,8 @@ impl Default for Builder {
             registration: Registration::default(),
             dropped: Vec::new(),
             config: Config::default(),
-            clock: Arc::new(SystemClock),
+            clock: None,
+            scheduler: None,
             on_progress: Box::new(|_| {}),
             background: Background::Threads,
         }
@@ -264,9 +291,17 @@ impl Builder {
         self
     }
 
-    /// Sets where creation times come from.
+    /// Sets where the time comes from: creation times, and what is due. By default from the scheduler if that has a
+    /// clock of its own, else from the system.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Sets when and where due work runs: by default a [`ThreadScheduler`], which starts its threads if there are
+    /// functions to run, and nothing where the database is driven by hand.
+    pub fn scheduler(mut self, scheduler: impl Scheduler) -> Self {
+        self.scheduler = Some(Arc::new(scheduler));
         self
     }
 
@@ -325,12 +360,20 @@ impl Builder {
             base_cache_bytes: self.config.base_cache_bytes,
             background: self.background,
         };
-        let Registration { tables, entries, resources, .. } = self.registration;
-        let functions = Functions::new(entries, resources, self.config.recent_calls, Arc::clone(&self.clock))?;
+        let scheduler = self.scheduler.or_else(|| {
+            let is_wanted = self.background == Background::Threads && !self.registration.entries.is_empty();
+            is_wanted.then(|| Arc::new(ThreadScheduler::new()) as Arc<dyn Scheduler>)
+        });
+        let own_clock = || scheduler.as_ref().and_then(|scheduler| scheduler.clock());
+        let clock = self.clock.or_else(own_clock).unwrap_or_else(|| Arc::new(SystemClock));
+        let Registration { mut tables, entries, resources, others } = self.registration;
+        tables.extend(<(Job, Cron)>::tables());
+        let crons = others.into_iter().filter_map(|other| other.downcast::<CronDefinition>().ok()).map(|cron| *cron);
+        let functions = Functions::new(entries, resources, self.config.recent_calls, Arc::clone(&clock))?;
         let functions = Arc::new(functions);
         let registry = Arc::new(Registry::new(self.config.recent_bytes));
         let observer = Arc::clone(&registry);
-        let store = Store::open(Arc::new(disk), options, self.clock, observer)?;
+        let store = Store::open(Arc::new(disk), options, clock, observer)?;
         let tables = bring_up_to_date(&store, tables, &self.dropped, &mut *self.on_progress).inspect_err(|_| {
             // The refusal is what matters; closing early has nothing to lose.
             drop(store.close(false));
@@ -339,7 +382,14 @@ impl Builder {
         let is_driven_by_hand = self.background == Background::Manual;
         let reactor = ReactorCore::new(registry, Arc::clone(&pipeline), self.config.slow_query, is_driven_by_hand)?;
         let engine = Arc::new(Engine { pipeline, reactor, functions, durability: self.config.durability });
-        Ok(Db(Arc::new(Inner { engine })))
+        let work = SchedulerCore::open(Arc::clone(&engine), crons.collect(), self.config.job_retention);
+        let work = work.inspect_err(|_| {
+            engine.reactor.close();
+            drop(engine.pipeline.store().close(false));
+        })?;
+        let db = Db(Arc::new(Inner { engine, work: Arc::new(work), scheduler }));
+        db.start_scheduler()?;
+        Ok(db)
     }
 }
 

@@ -6,8 +6,9 @@
 use std::{io, sync::Arc};
 
 mod registration;
+mod schedule;
 mod schema;
-pub use self::{registration::RegistrationError, schema::SchemaError};
+pub use self::{registration::RegistrationError, schedule::ScheduleError, schema::SchemaError};
 
 /// What any operation of the crate can answer: the errors of every phase under one roof.
 ///
@@ -31,6 +32,9 @@ pub enum Error {
     /// A live query could not be evaluated or delivered.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// Something could not be scheduled.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
     /// A text is not an id of the expected table.
     #[error(transparent)]
     Id(#[from] IdError),
@@ -82,6 +86,12 @@ pub enum OpenError {
     /// The registered functions, resources or crons contradict each other.
     #[error(transparent)]
     Registration(#[from] RegistrationError),
+    /// Scheduled work could not be brought up to date, or the scheduler did not begin.
+    #[error("the scheduler cannot begin: {reason}")]
+    Scheduler {
+        /// Why.
+        reason: Arc<str>,
+    },
     /// The files could not be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),

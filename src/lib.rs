@@ -44,6 +44,7 @@ mod encoding;
 mod error;
 mod functions;
 mod reactive;
+mod scheduler;
 mod schema;
 mod storage;
 mod time;
@@ -52,7 +53,8 @@ mod transaction;
 pub use config::Config;
 pub use database::{Builder, Db};
 pub use error::{
-    Error, IdError, OpenError, QueryError, RegistrationError, RowError, SchemaError, StorageError, TransactionError,
+    Error, IdError, OpenError, QueryError, RegistrationError, RowError, ScheduleError, SchemaError, StorageError,
+    TransactionError,
 };
 pub use functions::{
     Action, ActionContext, ApplicationError, ArgumentDescription, CallError, Caller, Description, Function,
@@ -60,6 +62,10 @@ pub use functions::{
     RecentCall, Registration, Stats, TimeStats, Visibility,
 };
 pub use reactive::{CallbackSubscription, Evaluation, Iter, LiveQueryId, Outcome, Reactor, Subscription};
+pub use scheduler::{
+    Cron, CronSchedule, DueWork, Job, JobKind, JobStatus, ManualScheduler, Ran, Retry, Run, RunKind, Schedulable,
+    Schedule, Scheduler, ThreadScheduler,
+};
 pub use schema::{AsPart, Doc, Id, Index, KeyType, NextPart, Prefix, Table, Tables, UnknownVariant};
 pub use storage::{Durability, disk};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp, Ts};

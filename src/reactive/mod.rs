@@ -35,7 +35,7 @@ mod value_set;
 
 use crate::encoding::byte_range;
 pub(crate) use deliver::Value;
-pub(crate) use evaluate::{Body, Label, message_of};
+pub(crate) use evaluate::{Label, message_of};
 pub(crate) use reactor::ReactorCore;
 pub use reactor::{Evaluation, Outcome, Reactor};
 pub(crate) use registry::Registry;

@@ -29,7 +29,7 @@ pub(super) type Callback = Arc<dyn Fn() + Send + Sync>;
 /// Threads: the reactor evaluates, the callback thread calls back, so that a slow callback holds up other callbacks
 /// and nothing else. In a reactor driven by hand there are none, and a step does both.
 pub(crate) struct ReactorCore {
-    pub(super) registry: Arc<Registry>,
+    pub(crate) registry: Arc<Registry>,
     pub(super) pipeline: Arc<Pipeline>,
     /// Those of the live queries that others can join.
     pub(super) shared: SharedQueries,

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{evaluate::LiveQuery, interval_map::IntervalMap};
 use crate::{
-    encoding::ByteRange,
+    encoding::{ByteRange, Key},
     storage::{Change, Commit, CommitObserver},
     transaction::{ReadOn, ReadSet},
 };
@@ -22,10 +22,18 @@ use crate::{
 /// One lock guards everything, and nothing else is locked while it is held.
 pub(crate) struct Registry {
     state: Mutex<State>,
+    /// Who wants to know of new keys at once. Locked to add, and to call; nothing else is locked meanwhile.
+    signals: Mutex<Vec<Signal>>,
     /// Signalled when the reactor waits and there is something dirty, or when the registry closes.
     dirty: Condvar,
     /// How much of recent commits is kept for registrations to be checked against.
     recent_limit_bytes: usize,
+}
+
+/// Somebody who is told when a key in one of the ranges is written.
+struct Signal {
+    ranges: Vec<ByteRange>,
+    tell: Box<dyn Fn() + Send + Sync>,
 }
 
 struct State {
@@ -90,6 +98,7 @@ impl Registry {
                 is_reactor_waiting: false,
                 is_closed: false,
             }),
+            signals: Mutex::default(),
             dirty: Condvar::new(),
             recent_limit_bytes,
         }
@@ -193,6 +202,21 @@ impl Registry {
         Dirty { id, query, _under_way: UnderWay(self) }
     }
 
+    /// Calls `tell` within every commit that writes a key in one of the ranges. It must return at once.
+    pub(crate) fn signal(&self, ranges: Vec<ByteRange>, tell: Box<dyn Fn() + Send + Sync>) {
+        self.signals.lock().push(Signal { ranges, tell });
+    }
+
+    /// Tells those whom a commit concerns.
+    fn tell(&self, commit: &Commit) {
+        for signal in &*self.signals.lock() {
+            let concerns = |key: &Key| signal.ranges.iter().any(|range| range.contains(key));
+            if commit.changes().any(|(key, change)| matches!(change, Change::Put(_)) && concerns(key)) {
+                (signal.tell)();
+            }
+        }
+    }
+
     /// Forgets every query, which ends their subscriptions, and takes no more.
     pub(crate) fn close(&self) {
         let queries = {
@@ -204,7 +228,8 @@ impl Registry {
             std::mem::take(&mut state.queries)
         };
         self.dirty.notify_all();
-        drop(queries);
+        let signals = std::mem::take(&mut *self.signals.lock());
+        drop((queries, signals));
     }
 
     fn mark(&self, state: &mut MutexGuard<'_, State>, id: u64, commit_ts: u64) {
@@ -265,6 +290,7 @@ impl Drop for UnderWay<'_> {
 
 impl CommitObserver for Registry {
     fn committed(&self, commit: &Arc<Commit>) {
+        self.tell(commit);
         let mut state = self.state.lock();
         state.announced_ts = commit.ts;
         if state.evaluating > 0 {

@@ -11,7 +11,7 @@ use super::{
     rows::{Filter, Range, Rows},
 };
 use crate::{
-    encoding::KeyWriter,
+    encoding::{ByteRange, KeyWriter},
     error::{Error, TransactionError},
     schema::{AsPart, Doc, Index, NextPart, Prefix, Table},
     storage::Order,
@@ -173,6 +173,12 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
         }
         let has_more = !docs.is_empty() && rows.next().transpose()?.is_some();
         Ok(Page { docs, next: has_more.then(|| Cursor::new(&whole, &last_key)) })
+    }
+
+    /// The keys between which it reads, as a range to depend on.
+    pub(crate) fn key_range(&self) -> Result<ByteRange, Error> {
+        let range = self.byte_range()?;
+        Ok(ByteRange::between(&range.start, &range.end))
     }
 
     fn byte_range(&self) -> Result<Range, Error> {

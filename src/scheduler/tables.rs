@@ -1,0 +1,120 @@
+//! [`Job`] and [`Cron`]: scheduled work as rows, in ordinary tables.
+
+use serde_json::Value;
+
+use crate::{schema, schema::Id, time::Timestamp};
+
+schema! {
+    /// Where a job stands.
+    pub enum JobStatus {
+        /// It waits until it is due.
+        Queued = "queued",
+        /// Its action is being run.
+        Running = "running",
+        /// It has run.
+        Succeeded = "succeeded",
+        /// It failed for the last time.
+        Failed = "failed",
+        /// It was cancelled.
+        Cancelled = "cancelled",
+        /// Its function is gone, or its arguments no longer read. It is tried again when the database is opened.
+        Unrunnable = "unrunnable",
+    }
+
+    /// What kind of function a job runs.
+    pub enum JobKind {
+        /// It runs exactly once.
+        Mutation = "mutation",
+        /// It runs at most once, or at least once.
+        Action = "action",
+    }
+
+    /// A function that runs when it is due. Read it, query it and subscribe to it as any other row; `tx.schedule()`
+    /// is what writes it.
+    pub table Job in "scheduledJobs" {
+        /// The function's name.
+        function: String,
+        /// What that is.
+        kind: JobKind,
+        /// As JSON.
+        arguments: String,
+        /// Where it stands.
+        status: JobStatus,
+        /// When it is to run, or is to run again.
+        due_at: Timestamp,
+        /// How many attempts have begun.
+        attempts: u32,
+        /// How many there may be.
+        attempt_limit: u32,
+        /// Whether an action that was interrupted runs again.
+        is_at_least_once: bool,
+        /// Before the second attempt; each further wait is twice as long.
+        first_wait_ms: u64,
+        /// No wait is longer, but for the jitter.
+        longest_wait_ms: u64,
+        /// By how much waits vary.
+        jitter_percent: u8,
+        /// When the last attempt began.
+        started_at: Option<Timestamp>,
+        /// When it succeeded, failed for the last time or was cancelled.
+        finished_at: Option<Timestamp>,
+        /// What it answered, as JSON.
+        result: Option<String>,
+        /// A word for programs, as [`CallError::code`](crate::CallError::code) has it, or `interrupted`.
+        error_code: Option<String>,
+        /// The message of the last failure.
+        error: Option<String>,
+        /// Its data, as JSON.
+        error_data: Option<String>,
+        /// The cron that it is a run of.
+        cron_id: Option<Id<Cron>>,
+    } with {
+        /// What waits, in order; and what has finished.
+        index by_queue (status, kind, due_at);
+        /// The history of a cron.
+        index by_cron_and_status (cron_id, status) on delete set null;
+    }
+
+    /// A function that runs again and again. Its runs are jobs, in `Job::by_cron_and_status`.
+    pub table Cron in "scheduledCrons" {
+        /// Its name.
+        name: String,
+        /// The function's name.
+        function: String,
+        /// As JSON.
+        arguments: String,
+        /// When it runs, as text.
+        schedule: String,
+        /// When it is due next.
+        next_run_at: Timestamp,
+        /// When it was due last.
+        last_run_at: Option<Timestamp>,
+        /// How often it was left out, for the run before had not ended.
+        skipped: u64,
+    } with {
+        /// By its name.
+        unique by_name (name);
+        /// What is due next.
+        index by_next_run_at (next_run_at);
+    }
+}
+
+impl Job {
+    /// Whether nothing more will come of it by itself.
+    pub fn is_finished(&self) -> bool {
+        match self.status {
+            JobStatus::Succeeded | JobStatus::Failed | JobStatus::Cancelled => true,
+            JobStatus::Queued | JobStatus::Running | JobStatus::Unrunnable => false,
+        }
+    }
+
+    /// What it answered, if it has run.
+    pub fn result_json(&self) -> Option<Value> {
+        serde_json::from_str(self.result.as_deref()?).ok()
+    }
+
+    /// The data of the application's error, if it failed with one.
+    pub fn error_json(&self) -> Option<Value> {
+        serde_json::from_str(self.error_data.as_deref()?).ok()
+    }
+}

@@ -1,0 +1,178 @@
+//! [`ThreadScheduler`]: due work on a bounded number of threads.
+
+use std::{
+    sync::Arc,
+    thread::{JoinHandle, ThreadId},
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{
+    due::{DueWork, RunKind},
+    scheduler::Scheduler,
+};
+use crate::error::{Error, StorageError};
+
+/// Nobody rests longer than this: the clock of the machine may be set meanwhile.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+/// How long to rest after a storage failure.
+const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The scheduler that a database has unless it is given another: one thread for mutations, and some for actions.
+///
+/// An action that hangs keeps its own thread busy and no other; mutations go on even if all actions hang. When the
+/// database closes, what is running is waited for, so long and no longer; what is left then ends by itself or with the
+/// process, and its job is where its rule puts it.
+pub struct ThreadScheduler {
+    workers: usize,
+    stop_limit: Duration,
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the threads share. One lock, never held while something runs.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Signalled when there may be work, and when the scheduler stops.
+    work: Condvar,
+    /// Signalled when a thread ends.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// How often the scheduler was woken: a thread that has seen the newest may rest.
+    wakes: u64,
+    is_stopping: bool,
+    running: Vec<ThreadId>,
+}
+
+impl Default for ThreadScheduler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ThreadScheduler {
+    /// Four threads for actions; ten seconds for what is running to end.
+    pub fn new() -> Self {
+        let (workers, stop_limit) = (4, Duration::from_secs(10));
+        Self { workers, stop_limit, shared: Arc::default(), threads: Mutex::default() }
+    }
+
+    /// How many actions may run at a time, one at least.
+    pub fn workers(self, workers: usize) -> Self {
+        Self { workers: workers.max(1), ..self }
+    }
+
+    /// How long [`Db::close`](crate::Db::close) waits for what is running.
+    pub fn stop_limit(self, stop_limit: Duration) -> Self {
+        Self { stop_limit, ..self }
+    }
+
+    fn spawn(&self, name: &str, work: &DueWork, kind: RunKind) -> Result<(), Error> {
+        let (shared, work) = (Arc::clone(&self.shared), work.clone());
+        let body = move || shared.serve(&work, kind);
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+        self.threads.lock().push(thread.map_err(|error| StorageError::io("start", name, error))?);
+        Ok(())
+    }
+}
+
+impl Scheduler for ThreadScheduler {
+    fn start(&self, work: DueWork) -> Result<(), Error> {
+        self.spawn("tropism-mutations", &work, RunKind::Mutations)?;
+        (0..self.workers).try_for_each(|_| self.spawn("tropism-action", &work, RunKind::Action))
+    }
+
+    fn wake(&self) {
+        self.shared.state.lock().wakes += 1;
+        self.shared.work.notify_all();
+    }
+
+    fn stop(&self) {
+        let own = std::thread::current().id();
+        let mut state = self.shared.state.lock();
+        state.is_stopping = true;
+        self.shared.work.notify_all();
+        let others = |state: &State| state.running.iter().any(|thread| *thread != own);
+        let deadline = Instant::now().checked_add(self.stop_limit);
+        while others(&state) {
+            match deadline {
+                None => self.shared.ended.wait(&mut state),
+                Some(deadline) if self.shared.ended.wait_until(&mut state, deadline).timed_out() => break,
+                Some(_) => {}
+            }
+        }
+        let left = state.running.iter().filter(|thread| **thread != own).count();
+        drop(state);
+        if left > 0 {
+            tracing::warn!(target: "tropism", left, "jobs are still running; the database closes without them");
+        }
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // One that hangs is left to itself, and so is the one that this runs on.
+            if left == 0 && thread.thread().id() != own && thread.join().is_err() {
+                tracing::error!(target: "tropism", "a scheduler thread panicked");
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Runs what is due until the scheduler stops.
+    fn serve(&self, work: &DueWork, kind: RunKind) {
+        let mut seen = 0;
+        loop {
+            let mut rest = match self.run_one(work, kind) {
+                Ok(true) => Duration::ZERO,
+                Ok(false) => LONGEST_REST,
+                Err(Error::Storage(StorageError::Closed)) => return,
+                Err(error) => {
+                    tracing::error!(target: "tropism", %error, "a job could not be run");
+                    REST_AFTER_FAILURE
+                }
+            };
+            if rest == LONGEST_REST {
+                match work.next_due(kind) {
+                    Ok(due_at) => rest = due_at.map_or(rest, |due_at| work.until(due_at).min(rest)),
+                    Err(error) => tracing::debug!(target: "tropism", %error, "what is due could not be read"),
+                }
+            }
+            let mut state = self.state.lock();
+            if !state.is_stopping && state.wakes == seen && !rest.is_zero() {
+                self.work.wait_for(&mut state, rest);
+            }
+            seen = state.wakes;
+            if state.is_stopping {
+                return;
+            }
+        }
+    }
+
+    /// Whether there was something to run.
+    fn run_one(&self, work: &DueWork, kind: RunKind) -> Result<bool, Error> {
+        let Some(run) = work.claim(kind)? else { return Ok(false) };
+        let _running = {
+            let mut state = self.state.lock();
+            if state.is_stopping {
+                return Ok(false);
+            }
+            state.running.push(std::thread::current().id());
+            Running(self)
+        };
+        run.execute().map(|_| true)
+    }
+}
+
+/// Says that the thread is running something, until it is dropped.
+struct Running<'a>(&'a Shared);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let own = std::thread::current().id();
+        self.0.state.lock().running.retain(|thread| *thread != own);
+        self.0.ended.notify_all();
+    }
+}
