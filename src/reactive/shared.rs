@@ -10,10 +10,13 @@ use parking_lot::Mutex;
 
 use super::{deliver::Value, evaluate::WatchedQuery, reactor::ReactorCore};
 
+/// The function's type and its arguments as bytes.
+type Key = (TypeId, Box<[u8]>);
+
 /// What makes two queries the same: the function, and its arguments.
 pub(crate) struct Identity {
     /// The function's type and the arguments as bytes. Equal arguments have equal bytes; the reverse is not promised.
-    key: (TypeId, Box<[u8]>),
+    key: Key,
     arguments: Arc<dyn Any + Send + Sync>,
     is_equal: fn(&dyn Any, &dyn Any) -> bool,
 }
@@ -35,7 +38,7 @@ impl Identity {
 /// as long as the registry has it.
 #[derive(Default)]
 pub(super) struct SharedQueries {
-    entries: Mutex<HashMap<(TypeId, Box<[u8]>), Shared>>,
+    entries: Mutex<HashMap<Key, Shared>>,
 }
 
 struct Shared {

@@ -56,9 +56,10 @@ impl CronSchedule {
                 Ok(_) | Err(_) => Err(format!("{interval:?} is no interval; it must be a millisecond at least")),
             },
             #[cfg(feature = "cron")]
-            Times::At { expression, time_zone } => {
-                CronExpression::new(expression, time_zone).map(Plan::At).map_err(|error| error.to_string())
-            }
+            Times::At { expression, time_zone } => match CronExpression::new(expression, time_zone) {
+                Ok(expression) => Ok(Plan::At(Box::new(expression))),
+                Err(error) => Err(error.to_string()),
+            },
         }
     }
 
@@ -90,7 +91,7 @@ pub(super) struct CronPlan {
 enum Plan {
     Every(i64),
     #[cfg(feature = "cron")]
-    At(CronExpression),
+    At(Box<CronExpression>),
 }
 
 impl Plan {

@@ -6,9 +6,9 @@ use parking_lot::Mutex;
 
 use super::{
     due::{DueWork, RunKind},
+    interface::Scheduler,
     run::Ran,
     schedule::later,
-    scheduler::Scheduler,
 };
 use crate::{
     error::{Error, ScheduleError},

@@ -19,18 +19,18 @@
 //! - `schedule.rs`: `tx.schedule()`; `retry.rs`: how long to wait before another attempt.
 //! - `due.rs`: what is due, and that it is given out once; `run.rs`: runs it; `finish.rs`: what becomes of the job.
 //! - `crons.rs`: what crons are declared, and when they run; `cron_expression.rs`: the times of an expression.
-//! - `scheduler.rs`: the trait; `thread.rs` and `manual.rs`: the two that come with the crate.
+//! - `interface.rs`: the trait; `thread.rs` and `manual.rs`: the two that come with the crate.
 
 #[cfg(feature = "cron")]
 mod cron_expression;
 mod crons;
 mod due;
 mod finish;
+mod interface;
 mod manual;
 mod retry;
 mod run;
 mod schedule;
-mod scheduler;
 mod tables;
 mod thread;
 
@@ -38,11 +38,11 @@ pub(crate) use self::{crons::CronDefinition, due::SchedulerCore};
 pub use self::{
     crons::CronSchedule,
     due::{DueWork, RunKind},
+    interface::Scheduler,
     manual::ManualScheduler,
     retry::Retry,
     run::{Ran, Run},
     schedule::{Schedulable, Schedule},
-    scheduler::Scheduler,
     tables::{Cron, Job, JobKind, JobStatus},
     thread::ThreadScheduler,
 };

@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     due::{DueWork, RunKind},
-    scheduler::Scheduler,
+    interface::Scheduler,
 };
 use crate::error::{Error, StorageError};
 

@@ -253,7 +253,7 @@ fn a_job_whose_function_is_gone_or_whose_arguments_no_longer_read_is_kept_and_sa
         let job = job(&db, id);
         assert_eq!((job.status, job.error_code.as_deref()), (JobStatus::Unrunnable, Some(word)));
         assert!(job.error.as_ref().unwrap().contains(text), "{:?}", job.error);
-        assert_eq!(job.arguments.is_empty(), false);
+        assert!(!job.arguments.is_empty());
     }
     db.close().unwrap();
 
