@@ -14,7 +14,7 @@ use crate::{
     scheduler::{Cron, CronDefinition, DueWork, Job, Scheduler, SchedulerCore, ThreadScheduler},
     schema::Tables,
     storage::{Background, Durability, Store, StoreOptions},
-    time::{Clock, SystemClock},
+    time::{Clock, SystemClock, Timestamp},
     transaction::{BuildProgress, Companion, Pipeline, ReadTx, Reentrancy, WriteTx, bring_up_to_date},
 };
 
@@ -180,6 +180,11 @@ impl Db {
         caller: Caller,
     ) -> Result<JsonSubscription, CallError> {
         self.0.engine.subscribe_by_name(name, arguments, caller)
+    }
+
+    /// The time now, by the clock of the database.
+    pub fn now(&self) -> Timestamp {
+        self.0.engine.pipeline.now()
     }
 
     /// The registered functions, by name: kind, visibility, arguments, result.

@@ -38,6 +38,8 @@
 #![deny(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]
 
+#[cfg(feature = "agent-manager")]
+pub mod agent_manager;
 mod config;
 mod database;
 mod encoding;

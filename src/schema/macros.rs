@@ -68,6 +68,7 @@ macro_rules! schema {
 macro_rules! __schema_items {
     ([$($name:tt)*]) => {
         const _: fn() = || {
+            #[allow(dead_code)]
             const NAMES: &[&str] = &[$($name),*];
             $(
                 $crate::__private::demand_table_name(

@@ -1,0 +1,107 @@
+//! Messages about projects and tasks, and the answers to them.
+
+use super::{
+    Limits,
+    enums::*,
+    error::{AgentError, Result, not_empty},
+    internal::ai_responses::{ExpireAnswer, Respond},
+    projects,
+    schema::*,
+    tasks,
+};
+use crate::{Retry, prelude::*};
+
+functions! {
+    /// The functions of messages.
+    pub module ChatFunctions;
+
+    /// The messages about a project, oldest first.
+    pub query ListProjectMessages in "chat:listByProject" { project_id: Id<Project> } -> Vec<Doc<ChatMessage>> |tx| {
+        tx.query(ChatMessage::by_project).eq(Some(project_id)).collect()
+    }
+
+    /// The messages about a task, oldest first.
+    pub query ListTaskMessages in "chat:listByTask" { task_id: Id<Task> } -> Vec<Doc<ChatMessage>> |tx| {
+        tx.query(ChatMessage::by_task).eq(Some(task_id)).collect()
+    }
+
+    /// Writes a user's message and has it answered: the answer waits as a pending message, and an action is scheduled
+    /// that fills it. Says which message the answer is.
+    pub mutation SendMessage in "chat:send" {
+        /// About which project; if none, about a task.
+        project_id: Option<Id<Project>>,
+        /// About which task; if none, about a project.
+        task_id: Option<Id<Task>>,
+        text: String,
+    } -> Result<Id<ChatMessage>, AgentError> = send;
+
+    /// Writes a message that nobody answers.
+    pub mutation PostMessage in "chat:post" {
+        project_id: Option<Id<Project>>,
+        task_id: Option<Id<Task>>,
+        text: String,
+        author: ChatAuthor = ChatAuthor::System,
+    } -> Result<Id<ChatMessage>, AgentError> |tx| {
+        write(tx, (project_id, task_id), author, text, None)
+    }
+
+    /// Has a message answered again whose answer has failed.
+    pub mutation RetryAnswer in "chat:retry" {
+        /// The answer.
+        id: Id<ChatMessage>,
+    } -> Result<(), AgentError> |tx| {
+        let mut was_failed = false;
+        tx.patch(id, |message: &mut ChatMessage| {
+            was_failed = message.author == ChatAuthor::Ai && message.status == ChatStatus::Failed;
+            if was_failed {
+                message.status = ChatStatus::Pending;
+                message.text.clear();
+            }
+        })?;
+        if was_failed { ask(tx, id) } else { Ok(()) }
+    }
+
+    /// Deletes a message. Answers to it stay.
+    pub mutation DeleteMessage in "chat:delete" { id: Id<ChatMessage> } -> () |tx| { tx.delete(id) }
+}
+
+fn send(tx: &mut WriteTx, arguments: &SendMessage) -> Result<Id<ChatMessage>> {
+    let SendMessage { project_id, task_id, text } = arguments.clone();
+    let target = (project_id, task_id);
+    let question = write(tx, target, ChatAuthor::User, text, None)?;
+    let answer = tx.insert(ChatMessage {
+        project_id,
+        task_id,
+        author: ChatAuthor::Ai,
+        text: String::new(),
+        status: ChatStatus::Pending,
+        reply_to: Some(question),
+    })?;
+    ask(tx, answer)?;
+    Ok(answer)
+}
+
+fn write(
+    tx: &mut WriteTx,
+    (project_id, task_id): (Option<Id<Project>>, Option<Id<Task>>),
+    author: ChatAuthor,
+    text: String,
+    reply_to: Option<Id<ChatMessage>>,
+) -> Result<Id<ChatMessage>> {
+    not_empty("text", &text)?;
+    match (project_id, task_id) {
+        (Some(project), None) => drop(projects::existing(tx, project)?),
+        (None, Some(task)) => drop(tasks::existing(tx, task)?),
+        (None, None) | (Some(_), Some(_)) => return Err(AgentError::MessageTarget),
+    }
+    Ok(tx.insert(ChatMessage { project_id, task_id, author, text, status: ChatStatus::Complete, reply_to })?)
+}
+
+/// Has somebody fill an answer, and somebody else give it up if that never comes about.
+fn ask(tx: &mut WriteTx, answer: Id<ChatMessage>) -> Result<()> {
+    let limits = tx.resource::<Limits>().cloned().unwrap_or_default();
+    let retry = Retry::attempts(limits.answer_attempts);
+    tx.schedule().retrying(retry).now(Respond { id: answer })?;
+    tx.schedule().after(limits.answer_limit, ExpireAnswer { id: answer })?;
+    Ok(())
+}

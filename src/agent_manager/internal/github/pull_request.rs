@@ -1,0 +1,371 @@
+//! Pull requests, their reviews, their comments and their review threads.
+
+use super::GithubEvent;
+use super::fields::{Object, PayloadError};
+
+/// Where a pull request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PullRequestState {
+    /// Open, but marked as not ready for review.
+    Draft,
+    /// Open and ready for review.
+    Open,
+    /// Merged into its base branch.
+    Merged,
+    /// Closed without being merged.
+    Closed,
+}
+
+impl PullRequestState {
+    /// The state in lower case, as it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Open => "open",
+            Self::Merged => "merged",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// A pull request as a payload carries it. Times are milliseconds since the epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequest {
+    /// The repository that it is to be merged into, as `owner/name`.
+    pub repository: String,
+    /// Its number within the repository.
+    pub number: u64,
+    /// Its title.
+    pub title: String,
+    /// Its page.
+    pub url: String,
+    /// The login of its author, unless the account no longer exists.
+    pub author: Option<String>,
+    /// What the author wrote about it.
+    pub body: Option<String>,
+    /// Where it stands.
+    pub state: PullRequestState,
+    /// The branch that holds its commits.
+    pub head_branch: String,
+    /// The branch that it is to be merged into.
+    pub base_branch: String,
+    /// Its newest commit.
+    pub head_sha: String,
+    /// Lines added; only in payloads of `pull_request`.
+    pub additions: Option<u64>,
+    /// Lines deleted; only in payloads of `pull_request`.
+    pub deletions: Option<u64>,
+    /// Files changed; only in payloads of `pull_request`.
+    pub changed_files: Option<u64>,
+    /// When it was merged.
+    pub merged_at: Option<i64>,
+    /// When it last changed: of two payloads of one pull request, the one with the later time is the newer.
+    pub updated_at: i64,
+}
+
+/// What the comment on a pull request tells about it: everything but its branches and commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequestOutline {
+    /// The repository that it is to be merged into, as `owner/name`.
+    pub repository: String,
+    /// Its number within the repository.
+    pub number: u64,
+    /// Its title.
+    pub title: String,
+    /// Its page.
+    pub url: String,
+    /// The login of its author, unless the account no longer exists.
+    pub author: Option<String>,
+    /// What the author wrote about it.
+    pub body: Option<String>,
+    /// Where it stands.
+    pub state: PullRequestState,
+    /// When it was merged.
+    pub merged_at: Option<i64>,
+    /// When it last changed.
+    pub updated_at: i64,
+}
+
+/// Something happened to a pull request (`pull_request`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequestEvent {
+    /// What happened, as GitHub calls it: `opened`, `synchronize`, `closed` and others.
+    pub action: String,
+    /// The pull request afterwards.
+    pub pull_request: PullRequest,
+}
+
+/// What a review says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReviewState {
+    /// It approves.
+    Approved,
+    /// It asks for changes.
+    ChangesRequested,
+    /// It does neither.
+    Commented,
+    /// It no longer counts.
+    Dismissed,
+}
+
+impl ReviewState {
+    /// The state in lower case, as GitHub writes it and as it is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::ChangesRequested => "changes_requested",
+            Self::Commented => "commented",
+            Self::Dismissed => "dismissed",
+        }
+    }
+}
+
+/// A review was submitted, edited or dismissed (`pull_request_review`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewEvent {
+    /// The pull request reviewed.
+    pub pull_request: PullRequest,
+    /// The review's number, unique across repositories.
+    pub review_id: u64,
+    /// The login of the reviewer, unless the account no longer exists.
+    pub author: Option<String>,
+    /// What it says.
+    pub state: ReviewState,
+    /// What the reviewer wrote.
+    pub body: Option<String>,
+    /// When it was submitted; editing and dismissing leave this time as it was.
+    pub submitted_at: i64,
+    /// When it last changed, as far as the payload tells: the time of the review itself or of its pull request.
+    ///
+    /// Of two payloads of one review with the same time, a dismissal is the newer, for nothing follows it.
+    pub updated_at: i64,
+}
+
+/// What happened to a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommentAction {
+    /// It was written.
+    Created,
+    /// Its text was changed.
+    Edited,
+    /// It was removed. Nothing follows this, whatever the times say: the payload holds the time of the last edit.
+    Deleted,
+}
+
+/// One comment of a pull request. Times are milliseconds since the epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// Unique across both kinds of comment: `review_comment:<number>` or `issue_comment:<number>`.
+    pub source_id: String,
+    /// The login of its author, unless the account no longer exists.
+    pub author: Option<String>,
+    /// Its text.
+    pub body: String,
+    /// The file that it is about, for a comment on the changes.
+    pub path: Option<String>,
+    /// The line that it is about; for an outdated comment, the line at the time of writing.
+    pub line: Option<u64>,
+    /// When it was written.
+    pub created_at: i64,
+    /// When its text last changed.
+    pub updated_at: i64,
+}
+
+/// A comment on the changes of a pull request (`pull_request_review_comment`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewCommentEvent {
+    /// What happened to it.
+    pub action: CommentAction,
+    /// The pull request commented on.
+    pub pull_request: PullRequest,
+    /// The comment.
+    pub comment: Comment,
+}
+
+/// A comment in the conversation of a pull request (`issue_comment`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssueCommentEvent {
+    /// What happened to it.
+    pub action: CommentAction,
+    /// The pull request commented on, as far as such a payload tells.
+    pub pull_request: PullRequestOutline,
+    /// The comment.
+    pub comment: Comment,
+}
+
+/// A thread of review comments was resolved or taken up again (`pull_request_review_thread`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewThreadEvent {
+    /// The pull request that it belongs to.
+    pub pull_request: PullRequest,
+    /// GitHub's opaque identifier of the thread.
+    pub thread_id: String,
+    /// Whether it is resolved now.
+    pub resolved: bool,
+    /// The [`Comment::source_id`] of each of its comments, oldest first.
+    pub comment_source_ids: Vec<String>,
+    /// When this happened, as far as the payload tells: its own time, or else that of the pull request.
+    pub updated_at: i64,
+}
+
+/// Reads a payload of `pull_request`.
+pub(super) fn pull_request_event(root: &Object<'_>) -> Result<GithubEvent, PayloadError> {
+    let action = root.text("action")?.to_owned();
+    Ok(GithubEvent::PullRequest(PullRequestEvent { action, pull_request: pull_request(root)? }))
+}
+
+/// Reads a payload of `pull_request_review`.
+pub(super) fn review_event(root: &Object<'_>) -> Result<GithubEvent, PayloadError> {
+    let action = root.text("action")?;
+    if !["submitted", "edited", "dismissed"].contains(&action) {
+        return Ok(GithubEvent::unknown_action("pull_request_review", action));
+    }
+    let pull_request = pull_request(root)?;
+    let review = root.object("review")?;
+    let written = review.text("state")?;
+    let state = match written.to_ascii_lowercase().as_str() {
+        "approved" => ReviewState::Approved,
+        "changes_requested" => ReviewState::ChangesRequested,
+        "commented" => ReviewState::Commented,
+        "dismissed" => ReviewState::Dismissed,
+        "pending" => return Ok(GithubEvent::Ignored { reason: "a review that is not submitted yet".to_owned() }),
+        _ => return Err(review.invalid("state", "approved, changes_requested, commented or dismissed", written)),
+    };
+    let submitted_at = review.time("submitted_at")?;
+    let updated_at = review.optional_time("updated_at")?.unwrap_or(pull_request.updated_at).max(submitted_at);
+    Ok(GithubEvent::Review(ReviewEvent {
+        review_id: review.number("id")?,
+        author: review.login("user")?,
+        state,
+        body: review.owned_text("body")?,
+        submitted_at,
+        updated_at,
+        pull_request,
+    }))
+}
+
+/// Reads a payload of `pull_request_review_comment`.
+pub(super) fn review_comment_event(root: &Object<'_>) -> Result<GithubEvent, PayloadError> {
+    let written = root.text("action")?;
+    let Some(action) = comment_action(written) else {
+        return Ok(GithubEvent::unknown_action("pull_request_review_comment", written));
+    };
+    let pull_request = pull_request(root)?;
+    let comment = comment(&root.object("comment")?, review_comment_source)?;
+    Ok(GithubEvent::ReviewComment(ReviewCommentEvent { action, pull_request, comment }))
+}
+
+/// Reads a payload of `issue_comment`, which GitHub sends for issues and for pull requests alike.
+pub(super) fn issue_comment_event(root: &Object<'_>) -> Result<GithubEvent, PayloadError> {
+    let issue = root.object("issue")?;
+    let Some(link) = issue.optional_object("pull_request")? else {
+        return Ok(GithubEvent::Ignored { reason: "a comment on an issue that is not a pull request".to_owned() });
+    };
+    let written = root.text("action")?;
+    let Some(action) = comment_action(written) else {
+        return Ok(GithubEvent::unknown_action("issue_comment", written));
+    };
+    let merged_at = link.optional_time("merged_at")?;
+    let pull_request = PullRequestOutline {
+        repository: root.repository()?,
+        number: issue.number("number")?,
+        title: issue.text("title")?.to_owned(),
+        url: issue.text("html_url")?.to_owned(),
+        author: issue.login("user")?,
+        body: issue.owned_text("body")?,
+        state: state(&issue, merged_at)?,
+        merged_at,
+        updated_at: issue.time("updated_at")?,
+    };
+    let comment = comment(&root.object("comment")?, |number| format!("issue_comment:{number}"))?;
+    Ok(GithubEvent::IssueComment(IssueCommentEvent { action, pull_request, comment }))
+}
+
+/// Reads a payload of `pull_request_review_thread`.
+pub(super) fn review_thread_event(root: &Object<'_>) -> Result<GithubEvent, PayloadError> {
+    let resolved = match root.text("action")? {
+        "resolved" => true,
+        "unresolved" => false,
+        other => return Ok(GithubEvent::unknown_action("pull_request_review_thread", other)),
+    };
+    let pull_request = pull_request(root)?;
+    let thread = root.object("thread")?;
+    let comments = thread.objects("comments")?;
+    let comment_source_ids =
+        comments.iter().map(|comment| comment.number("id").map(review_comment_source)).collect::<Result<_, _>>()?;
+    Ok(GithubEvent::ReviewThread(ReviewThreadEvent {
+        thread_id: thread.text("node_id")?.to_owned(),
+        resolved,
+        comment_source_ids,
+        updated_at: root.optional_time("updated_at")?.unwrap_or(pull_request.updated_at),
+        pull_request,
+    }))
+}
+
+fn pull_request(root: &Object<'_>) -> Result<PullRequest, PayloadError> {
+    let repository = root.repository()?;
+    let fields = root.object("pull_request")?;
+    let head = fields.object("head")?;
+    let merged_at = fields.optional_time("merged_at")?;
+    Ok(PullRequest {
+        repository,
+        number: fields.number("number")?,
+        title: fields.text("title")?.to_owned(),
+        url: fields.text("html_url")?.to_owned(),
+        author: fields.login("user")?,
+        body: fields.owned_text("body")?,
+        state: state(&fields, merged_at)?,
+        head_branch: head.text("ref")?.to_owned(),
+        base_branch: fields.object("base")?.text("ref")?.to_owned(),
+        head_sha: head.text("sha")?.to_owned(),
+        additions: fields.optional_number("additions")?,
+        deletions: fields.optional_number("deletions")?,
+        changed_files: fields.optional_number("changed_files")?,
+        merged_at,
+        updated_at: fields.time("updated_at")?,
+    })
+}
+
+/// Only payloads of `pull_request` say outright that it is merged; the others merely when.
+fn state(fields: &Object<'_>, merged_at: Option<i64>) -> Result<PullRequestState, PayloadError> {
+    let merged = fields.flag("merged")?.unwrap_or(false) || merged_at.is_some();
+    let draft = fields.flag("draft")?.unwrap_or(false);
+    match fields.text("state")? {
+        _ if merged => Ok(PullRequestState::Merged),
+        "closed" => Ok(PullRequestState::Closed),
+        "open" if draft => Ok(PullRequestState::Draft),
+        "open" => Ok(PullRequestState::Open),
+        other => Err(fields.invalid("state", "open or closed", other)),
+    }
+}
+
+fn comment(fields: &Object<'_>, source_id: impl FnOnce(u64) -> String) -> Result<Comment, PayloadError> {
+    let line = match fields.optional_number("line")? {
+        Some(line) => Some(line),
+        None => fields.optional_number("original_line")?,
+    };
+    Ok(Comment {
+        source_id: source_id(fields.number("id")?),
+        author: fields.login("user")?,
+        body: fields.text("body")?.to_owned(),
+        path: fields.owned_text("path")?,
+        line,
+        created_at: fields.time("created_at")?,
+        updated_at: fields.time("updated_at")?,
+    })
+}
+
+fn comment_action(written: &str) -> Option<CommentAction> {
+    match written {
+        "created" => Some(CommentAction::Created),
+        "edited" => Some(CommentAction::Edited),
+        "deleted" => Some(CommentAction::Deleted),
+        _ => None,
+    }
+}
+
+fn review_comment_source(number: u64) -> String {
+    format!("review_comment:{number}")
+}

@@ -1,0 +1,53 @@
+//! What servers report: recorded cheaply, forgotten after a time; and servers that report no more.
+
+use super::history::before;
+use crate::{
+    agent_manager::{Limits, enums::*, schema::*},
+    prelude::*,
+};
+
+/// Samples that are deleted in one transaction.
+const BATCH: usize = 1_000;
+
+functions! {
+    /// The internal functions of metrics.
+    pub(in crate::agent_manager) module InternalMetricsFunctions;
+
+    /// Deletes samples that are older than the host wants to keep, a batch at a time.
+    pub(in crate::agent_manager) mutation CleanUpMetrics in "metrics:cleanUp" {} -> usize |tx| {
+        let limit = before(tx.now(), limits(tx).metrics_retention);
+        let old = tx.query(ServerMetrics::by_time).range(..limit).take(BATCH).collect()?;
+        for sample in &old {
+            tx.delete(sample.id())?;
+        }
+        if old.len() == BATCH {
+            tx.schedule().now(CleanUpMetrics {})?;
+        }
+        Ok(old.len())
+    }
+
+    /// Looks whether a server has been heard of, and comes back when it may have fallen silent.
+    pub(in crate::agent_manager) mutation WatchServer in "servers:watch" { id: Id<Server> } -> () |tx| {
+        let Some(server) = tx.get(id)? else { return Ok(()) };
+        let silence = limits(tx).offline_after;
+        let is_silent = server.last_seen_at.is_none_or(|seen| seen <= before(tx.now(), silence));
+        if !is_silent {
+            return watch(tx, &server);
+        }
+        tx.patch(id, |server: &mut Server| (server.status, server.is_watched) = (ServerStatus::Offline, false))
+    }
+}
+
+/// Has somebody look after a server when it may have fallen silent.
+pub(in crate::agent_manager) fn watch(tx: &mut WriteTx, server: &Doc<Server>) -> Result<(), crate::Error> {
+    let seen = server.last_seen_at.unwrap_or(tx.now());
+    let silence = limits(tx).offline_after;
+    let millis = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
+    let due_at = Timestamp::from_millis(seen.as_millis().saturating_add(millis));
+    tx.schedule().at(due_at, WatchServer { id: server.id() })?;
+    tx.patch(server.id(), |server: &mut Server| server.is_watched = true)
+}
+
+fn limits(tx: &ReadTx) -> Limits {
+    tx.resource::<Limits>().cloned().unwrap_or_default()
+}

@@ -1,0 +1,191 @@
+//! What webhook events do: one handler for each, in one transaction with the event's new status.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{
+    github::{self, GithubEvent},
+    history::before,
+    pull_request_events as events,
+};
+use crate::{
+    Mutation,
+    agent_manager::{
+        Limits,
+        enums::*,
+        error::{AgentError, Result},
+        jobs, schema::*, tests,
+    },
+    prelude::*,
+};
+
+/// Events that the cron looks at in one transaction.
+const BATCH: usize = 500;
+/// An event whose processing has not come so long after it was due has lost its job.
+const LOST_AFTER: Duration = Duration::from_secs(600);
+
+/// What a handler says.
+enum Handled {
+    Processed,
+    Ignored(String),
+}
+
+functions! {
+    /// The internal functions of webhooks.
+    pub(in crate::agent_manager) module InternalWebhookFunctions;
+
+    /// Stores an event and schedules its processing, unless the delivery is there already.
+    pub(in crate::agent_manager) mutation StoreWebhook in "webhooks:store" {
+        source: WebhookSource,
+        delivery_id: String,
+        event_type: String,
+        payload: String,
+    } -> Option<Id<WebhookEvent>> |tx| {
+        let same = tx.query(WebhookEvent::by_source_and_delivery).eq((source, delivery_id.as_str())).unique()?;
+        if same.is_some() {
+            return Ok(None);
+        }
+        let received_at = tx.now();
+        let id = tx.insert(WebhookEvent {
+            source,
+            delivery_id,
+            event_type,
+            payload,
+            status: WebhookStatus::Pending,
+            attempts: 0,
+            last_error: None,
+            received_at,
+            processed_at: None,
+            next_attempt_at: None,
+        })?;
+        schedule(tx, id)?;
+        Ok(Some(id))
+    }
+
+    /// Processes an event that waits: all that its handler does, and its new status, or only that it failed.
+    pub(in crate::agent_manager) mutation ProcessWebhook in "webhooks:process" { id: Id<WebhookEvent> } -> () |tx| {
+        let Some(event) = tx.get(id)?.filter(|event| event.status == WebhookStatus::Pending) else { return Ok(()) };
+        let handled = tx.nested(|tx| handle(tx, &event));
+        finish(tx, &event, handled)
+    }
+
+    /// Has events tried again that failed and whose wait is over, and gives up those that failed too often.
+    pub(in crate::agent_manager) mutation RetryFailedWebhooks in "webhooks:retryFailed" {} -> usize |tx| {
+        let now = tx.now();
+        let failed = tx.query(WebhookEvent::by_status_and_next_attempt).eq(WebhookStatus::Failed);
+        let failed = failed.range(..=Some(now)).take(BATCH).collect()?;
+        let lost = tx.query(WebhookEvent::by_status_and_next_attempt).eq(WebhookStatus::Pending);
+        let lost = lost.range(..Some(before(now, LOST_AFTER))).take(BATCH).collect()?;
+        for event in failed.iter().chain(&lost) {
+            tx.patch(event.id(), |event: &mut WebhookEvent| event.status = WebhookStatus::Pending)?;
+            schedule(tx, event.id())?;
+        }
+        if failed.len().max(lost.len()) == BATCH {
+            tx.schedule().now(RetryFailedWebhooks {})?;
+        }
+        Ok(failed.len() + lost.len())
+    }
+}
+
+/// Schedules the processing of an event, no sooner than the host's pace allows after the one before.
+pub(in crate::agent_manager) fn schedule(tx: &mut WriteTx, id: Id<WebhookEvent>) -> Result<(), crate::Error> {
+    let pace = limits(tx).processing_pace;
+    let waiting = tx.query(WebhookEvent::by_status_and_next_attempt).eq(WebhookStatus::Pending);
+    let last = waiting.filter(move |event| event.id() != id).descending().first()?;
+    let mut due_at = tx.now();
+    if let Some(last) = last.and_then(|last| last.next_attempt_at).filter(|_| !pace.is_zero()) {
+        let pace = i64::try_from(pace.as_millis()).unwrap_or(i64::MAX);
+        due_at = due_at.max(Timestamp::from_millis(last.as_millis().saturating_add(pace)));
+    }
+    tx.patch(id, |event: &mut WebhookEvent| event.next_attempt_at = Some(due_at))?;
+    tx.schedule().at(due_at, ProcessWebhook { id }).map(drop)
+}
+
+fn finish(tx: &mut WriteTx, event: &Doc<WebhookEvent>, handled: Result<Handled>) -> Result<(), crate::Error> {
+    let (now, limits) = (tx.now(), limits(tx));
+    tx.patch(event.id(), |row: &mut WebhookEvent| match handled {
+        Ok(Handled::Processed) => {
+            (row.status, row.last_error) = (WebhookStatus::Processed, None);
+            (row.processed_at, row.next_attempt_at) = (Some(now), None);
+        }
+        Ok(Handled::Ignored(reason)) => {
+            (row.status, row.last_error) = (WebhookStatus::Ignored, Some(reason));
+            (row.processed_at, row.next_attempt_at) = (Some(now), None);
+        }
+        Err(error) => {
+            row.last_error = Some(error.to_string());
+            row.attempts += 1;
+            let is_dead = row.attempts > limits.webhook_retries;
+            row.status = if is_dead { WebhookStatus::Dead } else { WebhookStatus::Failed };
+            let doublings = 1i64.checked_shl(row.attempts - 1).unwrap_or(i64::MAX);
+            let wait = i64::try_from(limits.webhook_retry_wait.as_millis()).unwrap_or(i64::MAX).saturating_mul(doublings);
+            let retry_at = Timestamp::from_millis(now.as_millis().saturating_add(wait));
+            row.next_attempt_at = (!is_dead).then_some(retry_at);
+        }
+    })
+}
+
+fn limits(tx: &ReadTx) -> Limits {
+    tx.resource::<Limits>().cloned().unwrap_or_default()
+}
+
+fn handle(tx: &mut WriteTx, event: &WebhookEvent) -> Result<Handled> {
+    let payload: Value = serde_json::from_str(&event.payload).map_err(|error| unreadable(event, &error))?;
+    match event.source {
+        WebhookSource::Github => handle_github(tx, event, &payload),
+        WebhookSource::Ci => handle_ci(tx, event, payload),
+        WebhookSource::Agent => handle_agent(tx, event, payload),
+    }
+}
+
+fn unreadable(event: &WebhookEvent, error: &dyn std::error::Error) -> AgentError {
+    AgentError::Payload { event_type: event.event_type.clone(), reason: error.to_string() }
+}
+
+fn handle_github(tx: &mut WriteTx, event: &WebhookEvent, payload: &Value) -> Result<Handled> {
+    let parsed = github::parse(&event.event_type, payload).map_err(|error| unreadable(event, &error))?;
+    match parsed {
+        GithubEvent::Ping => {}
+        GithubEvent::PullRequest(event) => drop(events::pull_request(tx, &event.pull_request)?),
+        GithubEvent::Review(event) => events::review(tx, &event)?,
+        GithubEvent::ReviewComment(event) => events::review_comment(tx, &event)?,
+        GithubEvent::ReviewThread(event) => events::review_thread(tx, &event)?,
+        GithubEvent::IssueComment(event) => events::issue_comment(tx, &event)?,
+        GithubEvent::CheckRun(event)
+        | GithubEvent::CheckSuite(event)
+        | GithubEvent::Status(event)
+        | GithubEvent::WorkflowRun(event)
+        | GithubEvent::WorkflowJob(event) => events::check(tx, &event)?,
+        GithubEvent::Push(event) => events::push(tx, &event)?,
+        GithubEvent::Ignored { reason } => return Ok(Handled::Ignored(reason)),
+    }
+    Ok(Handled::Processed)
+}
+
+/// `test.result`: the arguments of `tests:recordResult`.
+fn handle_ci(tx: &mut WriteTx, event: &WebhookEvent, payload: Value) -> Result<Handled> {
+    match event.event_type.as_str() {
+        "test.result" => run::<tests::RecordTestResult>(tx, event, payload),
+        other => Ok(Handled::Ignored(format!("no handler for the event {other:?}"))),
+    }
+}
+
+/// `job.started`, `job.progress`, `job.succeeded`, `job.failed`: the arguments of the functions in `jobs`.
+fn handle_agent(tx: &mut WriteTx, event: &WebhookEvent, payload: Value) -> Result<Handled> {
+    match event.event_type.as_str() {
+        "job.started" => run::<jobs::StartAgentJob>(tx, event, payload),
+        "job.progress" => run::<jobs::ReportProgress>(tx, event, payload),
+        "job.succeeded" => run::<jobs::SucceedAgentJob>(tx, event, payload),
+        "job.failed" => run::<jobs::FailAgentJob>(tx, event, payload),
+        other => Ok(Handled::Ignored(format!("no handler for the event {other:?}"))),
+    }
+}
+
+/// Runs a mutation with the payload's `data` as its arguments.
+fn run<M: Mutation<Error = AgentError>>(tx: &mut WriteTx, event: &WebhookEvent, mut payload: Value) -> Result<Handled> {
+    let data = payload.get_mut("data").map(Value::take).unwrap_or_default();
+    let mutation: M = serde_json::from_value(data).map_err(|error| unreadable(event, &error))?;
+    tx.run_mutation(mutation)?;
+    Ok(Handled::Processed)
+}

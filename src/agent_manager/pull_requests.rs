@@ -1,0 +1,184 @@
+//! Pull requests, with what was said of them, found in them and checked.
+
+use super::{
+    enums::*,
+    error::{AgentError, Result, not_empty},
+    internal::history::{Subject, record},
+    schema::*,
+    tasks,
+};
+use crate::prelude::*;
+
+functions! {
+    /// The functions of pull requests.
+    pub module PullRequestFunctions;
+
+    /// One pull request, or nothing.
+    pub query GetPullRequest in "pullRequests:get" { id: Id<PullRequest> } -> Option<Doc<PullRequest>> |tx| {
+        tx.get(id)
+    }
+
+    /// The one of a repository with this number, or nothing.
+    pub query FindPullRequest in "pullRequests:find" {
+        /// As `owner/name`.
+        repository: String,
+        number: u64,
+    } -> Option<Doc<PullRequest>> |tx| {
+        tx.query(PullRequest::by_repository_and_number).eq((repository, number)).unique()
+    }
+
+    /// Those for a task.
+    pub query ListPullRequests in "pullRequests:listByTask" { task_id: Id<Task> } -> Vec<Doc<PullRequest>> |tx| {
+        tx.query(PullRequest::by_task).eq(Some(task_id)).collect()
+    }
+
+    /// Those that stand alike.
+    pub query ListPullRequestsByState in "pullRequests:listByState" {
+        state: PullRequestState,
+    } -> Vec<Doc<PullRequest>> |tx| {
+        tx.query(PullRequest::by_state).eq(state).collect()
+    }
+
+    /// What was said of one, but for what was taken back.
+    pub query ListPrComments in "prComments:list" { pull_request_id: Id<PullRequest> } -> Vec<Doc<PrComment>> |tx| {
+        tx.query(PrComment::by_pull_request).eq(pull_request_id).filter(|comment| is_shown(comment)).collect()
+    }
+
+    /// What was found in one; as bad as asked for, if that is asked for.
+    pub query ListPrIssues in "prIssues:list" {
+        pull_request_id: Id<PullRequest>,
+        severity: Option<Severity>,
+    } -> Vec<Doc<PrIssue>> |tx| {
+        match severity {
+            Some(severity) => tx.query(PrIssue::by_pull_request_and_severity).eq((pull_request_id, severity)).collect(),
+            None => tx.query(PrIssue::by_pull_request).eq(pull_request_id).collect(),
+        }
+    }
+
+    /// The checks of the newest commit of one, by name.
+    pub query ListPrChecks in "prChecks:list" { pull_request_id: Id<PullRequest> } -> Vec<Doc<PrCheck>> |tx| {
+        tx.query(PrCheck::by_pull_request).eq(Some(pull_request_id)).collect()
+    }
+
+    /// Says which task one is for, and moves that task where the pull request stands.
+    pub mutation LinkPullRequest in "pullRequests:link" {
+        id: Id<PullRequest>,
+        /// None for no task.
+        task_id: Option<Id<Task>>,
+        user: String = "system".to_owned(),
+    } -> Result<(), AgentError> |tx| {
+        tx.patch(id, |row: &mut PullRequest| row.task_id = task_id)?;
+        let Some(task) = task_id else { return Ok(()) };
+        record(tx, Subject::Task(task), "pull_request.linked", &user, Some(id.to_string()))?;
+        move_task(tx, id, &user)
+    }
+
+    /// Deletes one with its comments and issues.
+    pub mutation DeletePullRequest in "pullRequests:delete" { id: Id<PullRequest> } -> () |tx| { tx.delete(id) }
+
+    /// Says whether what was said is settled.
+    pub mutation ResolvePrComment in "prComments:resolve" {
+        id: Id<PrComment>,
+        resolved: bool = true,
+    } -> () |tx| { tx.patch(id, |comment: &mut PrComment| comment.resolved = resolved) }
+
+    /// Adds what an agent found.
+    pub mutation CreatePrIssue in "prIssues:create" {
+        pull_request_id: Id<PullRequest>,
+        severity: Severity,
+        message: String,
+        path: Option<String>,
+        line: Option<u64>,
+        user: String = "system".to_owned(),
+    } -> Result<Id<PrIssue>, AgentError> |tx| {
+        not_empty("message", &message)?;
+        let task = tx.get(pull_request_id)?.and_then(|row| row.task_id);
+        let details = format!("{severity}: {message}");
+        let id = tx.insert(PrIssue { pull_request_id, severity, message, path, line, status: IssueStatus::Open })?;
+        record(tx, task.map_or(Subject::None, Subject::Task), "issue.found", &user, Some(details))?;
+        Ok(id)
+    }
+
+    /// Says what became of one.
+    pub mutation UpdatePrIssue in "prIssues:update" {
+        id: Id<PrIssue>,
+        status: IssueStatus,
+        user: String = "system".to_owned(),
+    } -> Result<(), AgentError> |tx| {
+        tx.patch(id, |issue: &mut PrIssue| issue.status = status)?;
+        let issue = tx.get(id)?;
+        let pull_request = issue.map(|issue| tx.get(issue.pull_request_id)).transpose()?.flatten();
+        let task = pull_request.and_then(|row| row.task_id);
+        let details = Some(format!("{id}: {status}"));
+        record(tx, task.map_or(Subject::None, Subject::Task), "issue.updated", &user, details)
+    }
+
+    /// Deletes one.
+    pub mutation DeletePrIssue in "prIssues:delete" { id: Id<PrIssue> } -> () |tx| { tx.delete(id) }
+}
+
+/// Whether there is something to show: neither taken back nor still awaited.
+pub(super) fn is_shown(comment: &PrComment) -> bool {
+    !comment.deleted && !comment.reported.is_empty()
+}
+
+/// The column in which a task belongs whose pull request stands so.
+fn column_of(state: PullRequestState) -> Category {
+    match state {
+        PullRequestState::Open => Category::Review,
+        PullRequestState::Merged => Category::Done,
+        PullRequestState::Draft | PullRequestState::Closed => Category::InProgress,
+    }
+}
+
+/// Moves the task of a pull request where that stands.
+pub(super) fn move_task(tx: &mut WriteTx, id: Id<PullRequest>, user: &str) -> Result<()> {
+    let Some(pull_request) = tx.get(id)? else { return Ok(()) };
+    let Some(task) = pull_request.task_id.map(|task| tx.get(task)).transpose()?.flatten() else { return Ok(()) };
+    let column = column_of(pull_request.state);
+    if task.category == column { Ok(()) } else { tasks::place(tx, task.id(), column, None, user) }
+}
+
+/// Finds the task of a pull request that has none: by a line `task:<id>` of its text, or by its branch. Says whether it
+/// has found one.
+pub(super) fn link(tx: &mut WriteTx, pull_request: &Doc<PullRequest>, body: Option<&str>) -> Result<bool> {
+    let named = body.into_iter().flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("task:"));
+    let mut task = None;
+    for id in named.filter_map(|id| id.trim().parse::<Id<Task>>().ok()) {
+        task = task.or(tx.get(id)?.map(|task| task.id()));
+    }
+    if task.is_none() && !pull_request.head_branch.is_empty() {
+        task = tasks_on_branch(tx, &pull_request.repository, &pull_request.head_branch)?.first().copied();
+    }
+    if task.is_some() {
+        tx.patch(pull_request.id(), |row: &mut PullRequest| row.task_id = task)?;
+    }
+    Ok(task.is_some())
+}
+
+/// The tasks on a branch, in projects of that repository.
+pub(super) fn tasks_on_branch(tx: &ReadTx, repository: &str, branch: &str) -> Result<Vec<Id<Task>>> {
+    let mut found = Vec::new();
+    for task in tx.query(Task::by_branch).eq(Some(branch.to_owned())).iter()? {
+        let task = task?;
+        let project = tx.get(task.project_id)?;
+        if project.is_some_and(|project| project.repository.as_deref() == Some(repository)) {
+            found.push(task.id());
+        }
+    }
+    Ok(found)
+}
+
+/// Gives a task that has a branch the pull requests that were there before it.
+pub(super) fn link_waiting(tx: &mut WriteTx, id: Id<Task>) -> Result<()> {
+    let task = tasks::existing(tx, id)?;
+    let repository = tx.get(task.project_id)?.and_then(|project| project.repository.clone());
+    let (Some(branch), Some(repository)) = (&task.branch, repository) else { return Ok(()) };
+    for pull_request in tx.query(PullRequest::by_head_branch).eq(branch.as_str()).collect()? {
+        if pull_request.task_id.is_none() && pull_request.repository == repository {
+            tx.patch(pull_request.id(), |row: &mut PullRequest| row.task_id = Some(id))?;
+            move_task(tx, pull_request.id(), super::internal::pull_request_events::GITHUB)?;
+        }
+    }
+    Ok(())
+}
