@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::internal::{
-    history::CleanUpHistory, metrics::CleanUpMetrics, webhook_processing::RetryFailedWebhooks,
-};
+use super::internal::{history::CleanUpHistory, metrics::CleanUpMetrics, webhook_processing::RetryFailedWebhooks};
 use crate::{CronSchedule, Registration};
 
 const MINUTE: Duration = Duration::from_secs(60);

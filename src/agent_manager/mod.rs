@@ -32,14 +32,12 @@
 //!   `pull_requests.rs`, `servers.rs`, `containers.rs`, `webhooks.rs`, `history.rs`: the functions of each, for clients.
 //! - `boards.rs`: what a screen shows, as one query each.
 //! - `http.rs`: [`WebhookIntake`]. `crons.rs`: the three periodic jobs.
-//! - `ai_provider.rs`: [`AiProvider`]; `anthropic.rs`: one for the Anthropic Messages API.
+//! - `ai_provider.rs`: [`AiProvider`].
 //! - `error.rs`: [`AgentError`].
 //! - `internal/`: what no client calls.
 
 mod acceptance_criteria;
 mod ai_provider;
-#[cfg(feature = "anthropic")]
-mod anthropic;
 mod boards;
 mod chat;
 mod containers;
@@ -67,8 +65,6 @@ use self::internal::{
     metrics::InternalMetricsFunctions,
     webhook_processing::InternalWebhookFunctions,
 };
-#[cfg(feature = "anthropic")]
-pub use self::anthropic::*;
 pub use self::{
     acceptance_criteria::*,
     ai_provider::*,

@@ -1,9 +1,10 @@
 //! Projects: what tasks and messages belong to.
 
 use super::{
+    enums::*,
     error::{AgentError, Result, not_empty},
     internal::history::{Subject, record},
-    schema::*, enums::*,
+    schema::*,
 };
 use crate::{Error, prelude::*};
 

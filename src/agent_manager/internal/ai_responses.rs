@@ -75,7 +75,9 @@ fn load(tx: &ReadTx, arguments: &LoadConversation) -> Result<Option<Conversation
     };
     let limit = tx.resource::<Limits>().map_or(Limits::default().conversation_messages, |l| l.conversation_messages);
     let (system, mut messages) = match (answer.task_id, answer.project_id) {
-        (Some(task), _) => (about_task(tx, task)?, last(tx.query(ChatMessage::by_task).eq(Some(task)), limit, &answer)?),
+        (Some(task), _) => {
+            (about_task(tx, task)?, last(tx.query(ChatMessage::by_task).eq(Some(task)), limit, &answer)?)
+        }
         (None, Some(project)) => {
             let said = tx.query(ChatMessage::by_project).eq(Some(project));
             (about_project(tx, project)?, last(said, limit, &answer)?)

@@ -15,7 +15,9 @@ use crate::{
         Limits,
         enums::*,
         error::{AgentError, Result},
-        jobs, schema::*, tests,
+        jobs,
+        schema::*,
+        tests,
     },
     prelude::*,
 };
@@ -119,7 +121,8 @@ fn finish(tx: &mut WriteTx, event: &Doc<WebhookEvent>, handled: Result<Handled>)
             let is_dead = row.attempts > limits.webhook_retries;
             row.status = if is_dead { WebhookStatus::Dead } else { WebhookStatus::Failed };
             let doublings = 1i64.checked_shl(row.attempts - 1).unwrap_or(i64::MAX);
-            let wait = i64::try_from(limits.webhook_retry_wait.as_millis()).unwrap_or(i64::MAX).saturating_mul(doublings);
+            let wait =
+                i64::try_from(limits.webhook_retry_wait.as_millis()).unwrap_or(i64::MAX).saturating_mul(doublings);
             let retry_at = Timestamp::from_millis(now.as_millis().saturating_add(wait));
             row.next_attempt_at = (!is_dead).then_some(retry_at);
         }

@@ -42,18 +42,6 @@ pub enum CheckStatus {
     Completed,
 }
 
-impl CheckStatus {
-    /// The status as GitHub writes it and as it is stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::InProgress => "in_progress",
-            Self::Completed => "completed",
-        }
-    }
-}
-
 /// How a check ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -16,19 +16,6 @@ pub enum PullRequestState {
     Closed,
 }
 
-impl PullRequestState {
-    /// The state in lower case, as it is stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Open => "open",
-            Self::Merged => "merged",
-            Self::Closed => "closed",
-        }
-    }
-}
-
 /// A pull request as a payload carries it. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequest {
@@ -107,19 +94,6 @@ pub enum ReviewState {
     Commented,
     /// It no longer counts.
     Dismissed,
-}
-
-impl ReviewState {
-    /// The state in lower case, as GitHub writes it and as it is stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Approved => "approved",
-            Self::ChangesRequested => "changes_requested",
-            Self::Commented => "commented",
-            Self::Dismissed => "dismissed",
-        }
-    }
 }
 
 /// A review was submitted, edited or dismissed (`pull_request_review`).
