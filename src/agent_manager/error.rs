@@ -79,7 +79,7 @@ pub enum AgentError {
         /// Itself.
         #[serde(skip)]
         #[source]
-        source: Error,
+        source: Box<Error>,
     },
 }
 
@@ -88,7 +88,7 @@ pub(super) type Result<T, E = AgentError> = std::result::Result<T, E>;
 
 impl From<Error> for AgentError {
     fn from(source: Error) -> Self {
-        Self::Engine { message: source.to_string(), source }
+        Self::Engine { message: source.to_string(), source: Box::new(source) }
     }
 }
 

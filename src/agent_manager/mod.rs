@@ -76,7 +76,9 @@ pub use self::{
     error::AgentError,
     history::*,
     http::*,
-    internal::signature::{SignatureError, sign_github, sign_standard},
+    internal::signature::{
+        STANDARD_TOLERANCE_SECONDS, SignatureError, sign_github, sign_standard, verify_github, verify_standard,
+    },
     jobs::*,
     projects::*,
     pull_requests::*,

@@ -8,6 +8,8 @@ mod check;
 mod fields;
 mod pull_request;
 mod push;
+#[cfg(test)]
+mod tests;
 mod timestamp;
 
 pub use self::check::{CheckEvent, CheckStatus};

@@ -1,0 +1,5 @@
+//! Tests of the parser: real payloads, and what is none.
+
+mod examples;
+mod malformed;
+mod shared_data;
