@@ -32,12 +32,15 @@
 //!   `pull_requests.rs`, `servers.rs`, `containers.rs`, `webhooks.rs`, `history.rs`: the functions of each, for clients.
 //! - `boards.rs`: what a screen shows, as one query each.
 //! - `http.rs`: [`WebhookIntake`]. `crons.rs`: the three periodic jobs.
-//! - `ai_provider.rs`: [`AiProvider`].
+//! - `ai_provider.rs`: [`AiProvider`]; `anthropic.rs`: one for the Anthropic Messages API, with the feature of that
+//!   name.
 //! - `error.rs`: [`AgentError`].
 //! - `internal/`: what no client calls.
 
 mod acceptance_criteria;
 mod ai_provider;
+#[cfg(feature = "anthropic")]
+mod anthropic;
 mod boards;
 mod chat;
 mod containers;
@@ -59,6 +62,8 @@ mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "anthropic")]
+pub use self::anthropic::{Anthropic, ApiKey};
 use self::internal::{
     ai_responses::{AiFunctions, Provider},
     history::InternalHistoryFunctions,

@@ -1,7 +1,8 @@
 //! Real payloads of GitHub: all of them parse, and the handled ones say what was read off by eye.
 
 use super::super::{
-    CheckConclusion, CheckEvent, CheckKind, CheckStatus, CommentAction, GithubEvent, PullRequestState, ReviewState,
+    CheckEvent, CheckStatus, CommentAction, GithubEvent, PullRequestState, ReviewState,
+    check::{CheckConclusion, CheckKind},
     parse,
 };
 use serde_json::{Value, json};
