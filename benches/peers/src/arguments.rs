@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     child::{Child, Ending},
     measures,
-    systems::Engine,
+    systems::{Engine, apalis_sqlite},
 };
 
 pub(crate) const HELP: &str = "\
@@ -62,7 +62,8 @@ impl Command {
 }
 
 fn system_names() -> Vec<&'static str> {
-    let mut names: Vec<_> = Engine::ALL.iter().map(|engine| engine.name()).chain(["by_hand", "disk"]).collect();
+    let mut names: Vec<_> =
+        Engine::ALL.iter().map(|engine| engine.name()).chain(["by_hand", "disk", apalis_sqlite::NAME]).collect();
     names.dedup();
     names
 }

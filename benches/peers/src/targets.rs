@@ -46,6 +46,7 @@ fn targets(measure: &str) -> Vec<Target> {
         "get_reused" => vec![AtLeast(0.8, REDB)],
         "subscribe_latency" | "subscribe_latency_p99" => vec![AtMost(1.0, Rival::System("by_hand"), 0.0)],
         "fanout_10k" => vec![AtMost(1.0, Rival::Own("fanout_0"), 3.0)],
+        "schedule_100k" => vec![AtLeast(3.0, Rival::System("apalis_sqlite"))],
         "open_clean" => vec![Within(5.0)],
         "open_crashed" => vec![Within(50.0)],
         "disk_size" => vec![AtMost(1.5, REDB, 0.0)],

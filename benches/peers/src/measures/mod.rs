@@ -1,12 +1,13 @@
 //! What is measured, a file per group: `disk` the bound of every durable figure, `insert` durable inserts and the bulk
 //! load, `update` relaxed updates, `read` points and ranges, `subscribe` a live query's latency, `fanout` the cost of
-//! many of them to a writer, `footprint` opening, disk and memory.
+//! many of them to a writer, `schedule` jobs that are scheduled and run, `footprint` opening, disk and memory.
 
 mod disk;
 mod fanout;
 mod footprint;
 mod insert;
 mod read;
+pub(crate) mod schedule;
 mod subscribe;
 mod update;
 
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// Every measure that there is.
-pub(crate) const NAMES: [&str; 18] = [
+pub(crate) const NAMES: [&str; 19] = [
     "disk_sync",
     "durable_insert_1",
     "durable_insert_8",
@@ -42,6 +43,7 @@ pub(crate) const NAMES: [&str; 18] = [
     "subscribe_latency_p99",
     "fanout_0",
     "fanout_10k",
+    "schedule_100k",
     "open_clean",
     "open_crashed",
     "disk_size",
@@ -61,6 +63,7 @@ pub(crate) fn run(context: &Context, results: &mut Results) -> Result<()> {
     read::run(context, results)?;
     subscribe::run(context, results)?;
     fanout::run(context, results)?;
+    schedule::run(context, results)?;
     footprint::run(context, results)
 }
 
@@ -75,6 +78,8 @@ pub(crate) struct Context {
     window: Duration,
     /// Single operations of one run of a latency.
     samples: usize,
+    /// Jobs that are scheduled and run.
+    jobs: u64,
     only: Vec<String>,
     systems: Vec<String>,
     directory: PathBuf,
@@ -87,13 +92,14 @@ impl Context {
             // Not the directory for temporary files, which is in memory on many machines.
             None => std::env::current_exe()?.parent().context("the program is in a directory")?.to_path_buf(),
         };
-        let (runs, projects, window_ms, samples) =
-            if arguments.quick { (2, 200, 400, 500) } else { (5, 1_000, 1_500, 5_000) };
+        let (runs, projects, window_ms, samples, jobs) =
+            if arguments.quick { (2, 200, 400, 500, 5_000) } else { (5, 1_000, 1_500, 5_000, 100_000) };
         Ok(Self {
             runs: arguments.runs.unwrap_or(runs),
             projects,
             window: Duration::from_millis(window_ms),
             samples,
+            jobs,
             only: arguments.only.clone(),
             systems: arguments.systems.clone(),
             directory,

@@ -1,8 +1,11 @@
 //! The systems that are compared: one file each, all behind [`System`].
 //!
+//! [`apalis_sqlite`] stands apart: it is a queue of jobs and no database, and takes part in `schedule_100k` alone.
+//!
 //! `by_hand` and `disk` are no systems of their own: the first is [`redb`] with a channel, in `measures/subscribe.rs`,
 //! the second the file system, in `measures/disk.rs`.
 
+pub(crate) mod apalis_sqlite;
 mod fjall;
 mod heed;
 mod native_db;

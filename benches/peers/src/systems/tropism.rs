@@ -6,13 +6,17 @@ use std::{
     hint::black_box,
     path::Path,
     sync::{PoisonError, RwLock, RwLockReadGuard},
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
-use tropism::{Config, Db, Id, Timestamp, schema};
+use anyhow::{Context, Result, anyhow, ensure};
+use tropism::{Config, Db, Id, Job, JobKind, JobStatus, Timestamp, functions, schema};
 
 use super::{Durability, System};
-use crate::rows::{self, Row};
+use crate::{
+    measures::schedule::job_text,
+    rows::{self, Row},
+};
 
 schema! {
     pub enum Category { Backlog = "backlog", Todo = "todo", InProgress = "in_progress", Review = "review", Done = "done" }
@@ -139,4 +143,55 @@ impl System for Tropism {
     fn close(self: Box<Self>) -> Result<()> {
         Ok(self.database.close()?)
     }
+}
+
+schema! {
+    pub table Effect in "effects" { number: u64, text: String }
+}
+
+functions! {
+    pub module Jobs;
+
+    pub mutation AddEffect in "effects:add" { number: u64, text: String } -> () |tx| {
+        tx.insert(Effect { number, text }).map(drop)
+    }
+}
+
+/// Jobs that are scheduled in one transaction: as many as apalis is given at a time.
+const JOBS_PER_TRANSACTION: u64 = 5_000;
+
+/// Schedules and runs so many durable mutations for `schedule_100k`; answers the time from the first that is scheduled
+/// until the last one is done. Jobs run while others are being scheduled, on the scheduler's own thread.
+pub(crate) fn schedule_and_run(directory: &Path, jobs: u64) -> Result<Duration> {
+    let database = Db::builder().tables::<Effect>().module(Jobs).open(directory.join("jobs.tropism"))?;
+    let started = Instant::now();
+    let mut last = None;
+    for first in (0..jobs).step_by(JOBS_PER_TRANSACTION as usize) {
+        last = database.write(|tx| -> Result<_, tropism::Error> {
+            let mut last = None;
+            for number in first..jobs.min(first + JOBS_PER_TRANSACTION) {
+                last = Some(tx.schedule().now(AddEffect { number, text: job_text(number) })?);
+            }
+            Ok(last)
+        })?;
+    }
+    let last = last.context("there is a job")?;
+    // Mutations run in the order in which they were scheduled, so the last one is the last to be done.
+    let status = database.watch(move |tx| Ok::<_, tropism::Error>(tx.get(last)?.map(|job| job.status)))?;
+    for status in &status {
+        if *status.map_err(|error| anyhow!("the job cannot be read: {error}"))? == Some(JobStatus::Succeeded) {
+            break;
+        }
+    }
+    let elapsed = started.elapsed();
+    drop(status);
+    let (effects, done) = database.read(|tx| -> Result<_, tropism::Error> {
+        let effects = tx.query(Effect::by_id).collect()?;
+        Ok((effects, tx.query(Job::by_queue).eq((JobStatus::Succeeded, JobKind::Mutation)).count()?))
+    })?;
+    ensure!(done as u64 == jobs, "{done} of {jobs} jobs are done");
+    ensure!(effects.iter().map(|effect| effect.number).eq(0..jobs), "a job has not run once");
+    ensure!(effects.iter().all(|effect| effect.text == job_text(effect.number)), "a job has run with another's text");
+    database.close()?;
+    Ok(elapsed)
 }
