@@ -44,8 +44,9 @@ impl Db {
 impl Inner {
     /// Has due work given out no more, and waits for what is running as long as the scheduler wants to.
     fn stop_scheduler(&self) {
-        self.work.stop();
-        if let Some(scheduler) = &self.scheduler {
+        if self.work.stop()
+            && let Some(scheduler) = &self.scheduler
+        {
             scheduler.stop();
         }
     }

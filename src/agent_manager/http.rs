@@ -19,6 +19,8 @@ use crate::{Error, prelude::*};
 const GITHUB_BODY_BYTES: usize = 25 << 20;
 /// The largest body of the others, unless the host says otherwise.
 const OTHER_BODY_BYTES: usize = 1 << 20;
+/// The longest header that names a delivery or its event. Those of GitHub have 36 bytes; the delivery is part of a key.
+const HEADER_BYTES: usize = 1_024;
 /// No larger limit can be set: an event is a row.
 const MOST_BODY_BYTES: usize = crate::MAX_ROW_BYTES - (1 << 16);
 
@@ -105,6 +107,14 @@ pub enum IntakeError {
         /// Its name, in lower case.
         header: &'static str,
     },
+    /// A header is longer than any that a source sends.
+    #[error("the header `{header}` has more than {limit_bytes} bytes")]
+    HeaderTooLong {
+        /// Its name, in lower case.
+        header: &'static str,
+        /// The limit.
+        limit_bytes: usize,
+    },
     /// The signature is not that of somebody who has the secret, or the request is too old.
     #[error("the request is not signed as it should be: {0}")]
     Signature(SignatureError),
@@ -126,10 +136,25 @@ pub enum IntakeError {
 }
 
 impl IntakeError {
+    /// A word for programs: `not_set_up`, `too_large`, `missing_header`, `header_too_long`, `signature`, `not_json`,
+    /// `too_many`, `storage`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotSetUp { .. } => "not_set_up",
+            Self::TooLarge { .. } => "too_large",
+            Self::MissingHeader { .. } => "missing_header",
+            Self::HeaderTooLong { .. } => "header_too_long",
+            Self::Signature(_) => "signature",
+            Self::NotJson { .. } => "not_json",
+            Self::TooMany { .. } => "too_many",
+            Self::Storage(_) => "storage",
+        }
+    }
+
     /// The HTTP status to answer.
     pub fn status(&self) -> u16 {
         match self {
-            Self::MissingHeader { .. } | Self::NotJson { .. } => 400,
+            Self::MissingHeader { .. } | Self::HeaderTooLong { .. } | Self::NotJson { .. } => 400,
             Self::Signature(_) => 401,
             Self::NotSetUp { .. } => 404,
             Self::TooLarge { .. } => 413,
@@ -185,6 +210,12 @@ impl WebhookIntake {
         self
     }
 
+    /// How large a body of a source may be, for a server that stops reading there.
+    pub fn body_limit_of(&self, source: WebhookSource) -> usize {
+        let default_limit = if source == WebhookSource::Github { GITHUB_BODY_BYTES } else { OTHER_BODY_BYTES };
+        self.sources.get(&source).and_then(|known| known.body_limit).unwrap_or(default_limit)
+    }
+
     /// Takes a request in. `headers` finds a header by its name in lower case; `body` is the body as it was received,
     /// byte for byte.
     ///
@@ -200,8 +231,7 @@ impl WebhookIntake {
     ) -> Result<Received, IntakeError> {
         let known = self.sources.get(&source).filter(|known| !known.secrets.is_empty());
         let known = known.ok_or(IntakeError::NotSetUp { source_name: source })?;
-        let default_limit = if source == WebhookSource::Github { GITHUB_BODY_BYTES } else { OTHER_BODY_BYTES };
-        let (size_bytes, limit_bytes) = (body.len(), known.body_limit.unwrap_or(default_limit));
+        let (size_bytes, limit_bytes) = (body.len(), self.body_limit_of(source));
         if size_bytes > limit_bytes {
             return Err(IntakeError::TooLarge { size_bytes, limit_bytes });
         }
@@ -209,15 +239,21 @@ impl WebhookIntake {
             let value = headers(name).filter(|value| !value.is_empty());
             value.map(str::to_owned).ok_or(IntakeError::MissingHeader { header: name })
         };
+        let short = |name: &'static str| match header(name)? {
+            value if value.len() > HEADER_BYTES => {
+                Err(IntakeError::HeaderTooLong { header: name, limit_bytes: HEADER_BYTES })
+            }
+            value => Ok(value),
+        };
         let (delivery_id, event_type) = match source {
             WebhookSource::Github => {
-                let (event, delivery) = (header("x-github-event")?, header("x-github-delivery")?);
+                let (event, delivery) = (short("x-github-event")?, short("x-github-delivery")?);
                 let signature = header("x-hub-signature-256")?;
                 known.verify(|secret| verify_github(secret.as_bytes(), body, &signature))?;
                 (delivery, Some(event))
             }
             WebhookSource::Ci | WebhookSource::Agent => {
-                let (id, sent_at) = (header("webhook-id")?, header("webhook-timestamp")?);
+                let (id, sent_at) = (short("webhook-id")?, header("webhook-timestamp")?);
                 let signature = header("webhook-signature")?;
                 let now = db.now().as_millis().div_euclid(1_000);
                 let tolerance = STANDARD_TOLERANCE_SECONDS;

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
 
 use super::function::FunctionKind;
-use crate::error::{Error, StorageError};
+use crate::error::{Error, StorageError, TransactionError};
 
 /// What a function may fail with: [`Error`], or any error type of the application that can be made from it and that
 /// serialises. It arrives as what it is; where types do not reach, as its message and its data.
@@ -151,6 +151,18 @@ impl CallError {
             Self::Engine(_) => "engine",
             Self::Panicked { .. } => "panicked",
             Self::Result { .. } => "result",
+        }
+    }
+
+    /// The HTTP status that says the same, for a network layer: 404 for what is not there, 403 for what is not for
+    /// clients, 400 for wrong arguments, 422 for an error of the application, 500 for the rest.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::UnknownFunction { .. } | Self::Engine(Error::Transaction(TransactionError::NotFound { .. })) => 404,
+            Self::Internal { .. } => 403,
+            Self::WrongKind { .. } | Self::Arguments { .. } => 400,
+            Self::Application(_) => 422,
+            Self::Engine(_) | Self::Panicked { .. } | Self::Result { .. } => 500,
         }
     }
 

@@ -49,7 +49,7 @@ impl JsonSubscription {
     }
 
     /// Calls `callback` with the value at hand and with every new one, until the returned handle is dropped; as
-    /// [`Subscription::on_change`] does.
+    /// [`Subscription::on_change`] does, the end included.
     pub fn on_change(self, callback: impl FnMut(Result<Json, CallError>) + Send + 'static) -> CallbackSubscription {
         self.0.on_change(Box::new(callback))
     }

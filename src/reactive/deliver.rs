@@ -57,6 +57,17 @@ impl<T, E> Outlet<T, E> {
     }
 }
 
+impl<T, E> Drop for Outlet<T, E> {
+    /// Has a callback look once more, and find that there is nothing to come.
+    fn drop(&mut self) {
+        // Taken out before the callback looks: it sees the end by there being no sender any more.
+        self.sender = bounded(0).0;
+        if let Some(notify) = self.shared.notify.get() {
+            notify();
+        }
+    }
+}
+
 impl<T, E> Shared<T, E> {
     pub(super) fn current(&self) -> Option<Value<T, E>> {
         self.current.lock().clone()

@@ -33,6 +33,7 @@ pub(crate) struct Registry {
 /// Somebody who is told when a key in one of the ranges is written.
 struct Signal {
     ranges: Vec<ByteRange>,
+    take_note: Box<dyn Fn(&Key) + Send + Sync>,
     tell: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -202,16 +203,28 @@ impl Registry {
         Dirty { id, query, _under_way: UnderWay(self) }
     }
 
-    /// Calls `tell` within every commit that writes a key in one of the ranges. It must return at once.
-    pub(crate) fn signal(&self, ranges: Vec<ByteRange>, tell: Box<dyn Fn() + Send + Sync>) {
-        self.signals.lock().push(Signal { ranges, tell });
+    /// Within every commit that writes keys in one of the ranges, calls `take_note` for each and then `tell` once. Both
+    /// must return at once.
+    pub(crate) fn signal(
+        &self,
+        ranges: Vec<ByteRange>,
+        take_note: Box<dyn Fn(&Key) + Send + Sync>,
+        tell: Box<dyn Fn() + Send + Sync>,
+    ) {
+        self.signals.lock().push(Signal { ranges, take_note, tell });
     }
 
     /// Tells those whom a commit concerns.
     fn tell(&self, commit: &Commit) {
         for signal in &*self.signals.lock() {
             let concerns = |key: &Key| signal.ranges.iter().any(|range| range.contains(key));
-            if commit.changes().any(|(key, change)| matches!(change, Change::Put(_)) && concerns(key)) {
+            let written = commit.changes().filter(|(_, change)| matches!(change, Change::Put(_)));
+            let mut is_concerned = false;
+            for (key, _) in written.filter(|(key, _)| concerns(key)) {
+                (signal.take_note)(key);
+                is_concerned = true;
+            }
+            if is_concerned {
                 (signal.tell)();
             }
         }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, TryRecvError};
 
 use super::{
     deliver::{Inlet, Value},
@@ -190,6 +190,8 @@ where
 
     /// Calls `callback` with the value at hand and with every new one, until the returned handle is dropped.
     ///
+    /// When the database is closed, it is called once more, with the error [`Ended`](QueryError::Ended).
+    ///
     /// Callbacks of a database run on one thread of their own, one at a time: a slow one holds up the others, skips to
     /// the newest value itself, and never holds up a writer. One that panics is reported as a `tracing` error and
     /// called again with the next value. It may write. One that holds a clone of the `Db` keeps the database open.
@@ -206,9 +208,15 @@ where
             was_called.store(false, Ordering::Release);
             // A callback that drives the reactor by hand comes here within itself; the call that runs goes on for it.
             let Some(mut callback) = callback.try_lock() else { return };
-            while !ended.load(Ordering::Acquire)
-                && let Ok(value) = receiver.try_recv()
-            {
+            while !ended.load(Ordering::Acquire) {
+                let value = match receiver.try_recv() {
+                    Ok(value) => value,
+                    Err(TryRecvError::Empty) => return,
+                    Err(TryRecvError::Disconnected) => {
+                        ended.store(true, Ordering::Release);
+                        Err(Arc::new(Error::from(QueryError::Ended).into()))
+                    }
+                };
                 let called = catch_unwind(AssertUnwindSafe(|| callback(value)));
                 if let Err(panic) = called {
                     tracing::error!(target: "tropism", message = message_of(&*panic), "a callback panicked");

@@ -13,11 +13,17 @@ use parking_lot::Mutex;
 
 use super::{
     crons::CronPlan,
+    queue::Queue,
     run::{Run, Task},
     schedule::later,
     tables::{Cron, Job, JobKind, JobStatus},
 };
-use crate::{error::Error, functions::Engine, schema::Id, time::Timestamp, transaction::ReadTx};
+use crate::{
+    error::Error,
+    functions::Engine,
+    schema::{Doc, Id},
+    time::Timestamp,
+};
 
 /// Finished jobs are removed when this part of the retention has passed since the last time, so that it is done for
 /// many at once.
@@ -44,8 +50,13 @@ pub(crate) struct SchedulerCore {
     pub(super) engine: Arc<Engine>,
     pub(super) retention: Duration,
     pub(super) crons: HashMap<String, CronPlan>,
+    /// What waits, by kind.
+    mutations: Queue,
+    actions: Queue,
     state: Mutex<State>,
     is_stopped: AtomicBool,
+    /// The scheduler's, from when it begins until it is stopped: it holds what holds this.
+    wake: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
 }
 
 #[derive(Default)]
@@ -54,19 +65,29 @@ struct State {
     mutations_out: bool,
     /// Actions that are out.
     actions_out: HashSet<Id<Job>>,
-    /// When finished jobs were looked through last.
-    forgot_at: Option<Timestamp>,
+    /// When finished jobs are to be looked through next; none if there are none.
+    forget_at: Option<Timestamp>,
 }
 
 impl SchedulerCore {
     pub(super) fn new(engine: Arc<Engine>, retention: Duration, crons: HashMap<String, CronPlan>) -> Self {
-        let (state, is_stopped) = (Mutex::default(), AtomicBool::new(false));
-        Self { engine, retention, crons, state, is_stopped }
+        let (mutations, actions) = (Queue::new(JobKind::Mutation), Queue::new(JobKind::Action));
+        let (state, is_stopped, wake) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
+        Self { engine, retention, crons, mutations, actions, state, is_stopped, wake }
     }
 
-    /// Gives out nothing any more.
-    pub(crate) fn stop(&self) {
-        self.is_stopped.store(true, Ordering::Release);
+    /// Gives out nothing any more; says whether it did until now.
+    pub(crate) fn stop(&self) -> bool {
+        drop(self.wake.lock().take());
+        !self.is_stopped.swap(true, Ordering::AcqRel)
+    }
+
+    /// Has the scheduler look again.
+    fn wake(&self) {
+        let wake = self.wake.lock().clone();
+        if let Some(wake) = wake {
+            wake();
+        }
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -77,7 +98,8 @@ impl SchedulerCore {
         self.engine.pipeline.now()
     }
 
-    /// Takes back what was given out.
+    /// Takes back what was given out, and has the scheduler look again: what the run left behind was not to be seen
+    /// while it was out.
     pub(super) fn give_back(&self, task: &Task) {
         let mut state = self.state.lock();
         match task {
@@ -86,41 +108,59 @@ impl SchedulerCore {
                 state.actions_out.remove(job);
             }
         }
+        drop(state);
+        self.wake();
     }
 
-    pub(super) fn forgot(&self, now: Timestamp) {
-        self.state.lock().forgot_at = Some(now);
+    /// Takes note that a job has finished: one day it is to be forgotten.
+    pub(super) fn take_note_of_finished(&self) {
+        if !self.retention.is_zero() {
+            let forget_at = later(self.now(), self.retention + self.retention / FORGET_SLACK);
+            self.state.lock().forget_at.get_or_insert(forget_at);
+        }
     }
 
-    /// When finished jobs are to be looked through next, the oldest of them being due since `oldest`.
-    fn forget_at(&self, oldest: Timestamp) -> Timestamp {
-        let slack = self.retention / FORGET_SLACK;
-        let forgot_at = self.state.lock().forgot_at;
-        let not_before = forgot_at.map_or(Timestamp::from_millis(i64::MIN), |at| later(at, slack));
-        later(oldest, self.retention + slack).max(not_before)
+    /// Finds out when finished jobs are to be looked through next: at once, if there are more than were removed.
+    pub(super) fn plan_forgetting(&self, has_more: bool) -> Result<(), Error> {
+        let (now, slack) = (self.now(), self.retention / FORGET_SLACK);
+        let oldest = self.engine.pipeline.read(|tx| -> Result<_, Error> {
+            let mut oldest = None;
+            for status in FINISHED {
+                for kind in [JobKind::Mutation, JobKind::Action] {
+                    let first = tx.query(Job::by_queue).eq((status, kind)).first()?.map(|job| job.due_at);
+                    oldest = oldest.into_iter().chain(first).min();
+                }
+            }
+            Ok(oldest)
+        })?;
+        let at = |oldest| if has_more { now } else { later(oldest, self.retention + slack).max(later(now, slack)) };
+        self.state.lock().forget_at = oldest.map(at);
+        Ok(())
     }
 
-    fn next_mutation(&self, tx: &ReadTx) -> Result<Option<Timestamp>, Error> {
-        let job = tx.query(Job::by_queue).eq((JobStatus::Queued, JobKind::Mutation)).first()?;
+    /// Whether finished jobs are to be looked through.
+    pub(super) fn is_to_forget(&self, now: Timestamp) -> bool {
+        self.state.lock().forget_at.is_some_and(|at| at <= now)
+    }
+
+    /// Due mutations, in order.
+    pub(super) fn due_mutations(&self, now: Timestamp, limit: usize) -> Result<Vec<Doc<Job>>, Error> {
+        self.mutations.due(&self.engine, now, limit)
+    }
+
+    fn next_mutation(&self) -> Result<Option<Timestamp>, Error> {
+        let job = self.mutations.first(&self.engine, |_| true)?;
         let cron = match self.crons.is_empty() {
             true => None,
-            false => tx.query(Cron::by_next_run_at).first()?,
+            false => self.engine.pipeline.read(|tx| tx.query(Cron::by_next_run_at).first())?,
         };
-        let mut due = [job.map(|job| job.due_at), cron.map(|cron| cron.next_run_at)].into_iter().flatten().min();
-        for status in FINISHED {
-            for kind in [JobKind::Mutation, JobKind::Action] {
-                let oldest = tx.query(Job::by_queue).eq((status, kind)).first()?;
-                let forget_at = oldest.map(|job| self.forget_at(job.due_at));
-                due = due.into_iter().chain(forget_at).min();
-            }
-        }
-        Ok(due)
+        let forget_at = self.state.lock().forget_at;
+        Ok([job.map(|job| job.due_at), cron.map(|cron| cron.next_run_at), forget_at].into_iter().flatten().min())
     }
 
-    fn next_action(&self, tx: &ReadTx) -> Result<Option<(Timestamp, Id<Job>)>, Error> {
+    fn next_action(&self) -> Result<Option<(Timestamp, Id<Job>)>, Error> {
         let out = self.state.lock().actions_out.clone();
-        let queue = tx.query(Job::by_queue).eq((JobStatus::Queued, JobKind::Action));
-        let job = queue.filter(move |job| !out.contains(&job.id())).first()?;
+        let job = self.actions.first(&self.engine, |job| !out.contains(&job.id()))?;
         Ok(job.map(|job| (job.due_at, job.id())))
     }
 }
@@ -135,17 +175,39 @@ impl DueWork {
 
     /// Has `wake` called, within the commit, whenever something may have become due earlier than was known.
     pub(crate) fn on_new_work(&self, wake: impl Fn() + Send + Sync + 'static) -> Result<(), Error> {
-        let engine = &self.0.engine;
-        let ranges = engine.pipeline.read(|tx| -> Result<_, Error> {
-            let jobs = tx.query(Job::by_queue).eq(JobStatus::Queued).key_range()?;
-            Ok(vec![jobs, tx.query(Cron::by_next_run_at).key_range()?])
+        let registry = &self.0.engine.reactor.registry;
+        let ranges = self.0.engine.pipeline.read(|tx| -> Result<_, Error> {
+            let queue = |kind| tx.query(Job::by_queue).eq((JobStatus::Queued, kind)).key_range();
+            let cancelled = tx.query(Job::by_queue).eq(JobStatus::Cancelled).key_range()?;
+            let crons = tx.query(Cron::by_next_run_at).key_range()?;
+            Ok([queue(JobKind::Mutation)?, queue(JobKind::Action)?, cancelled, crons])
         })?;
-        engine.reactor.registry.signal(ranges, Box::new(wake));
-        Ok(())
+        let [mutations, actions, cancelled, _] = ranges.clone();
+        // The registry outlives the scheduler's work only by what it is told here.
+        let (core, told) = (Arc::downgrade(&self.0), Arc::downgrade(&self.0));
+        registry.signal(
+            ranges.to_vec(),
+            Box::new(move |key| {
+                let Some(core) = core.upgrade() else { return };
+                match () {
+                    () if mutations.contains(key) => core.mutations.take_note(key),
+                    () if actions.contains(key) => core.actions.take_note(key),
+                    () if cancelled.contains(key) => core.take_note_of_finished(),
+                    () => {}
+                }
+            }),
+            Box::new(move || {
+                if let Some(core) = told.upgrade() {
+                    core.wake();
+                }
+            }),
+        );
+        *self.0.wake.lock() = Some(Arc::new(wake));
+        self.0.plan_forgetting(false)
     }
 
     /// When the next work of this kind is due, that is not given out already: perhaps a time that has passed. `None`
-    /// when there is none, or when a run of mutations is out: ask again when that has ended, or when woken.
+    /// when there is none, or when a run of mutations is out; the scheduler is woken when a run has ended.
     ///
     /// # Errors
     ///
@@ -155,10 +217,10 @@ impl DueWork {
         if core.is_stopped() || (kind == RunKind::Mutations && core.state.lock().mutations_out) {
             return Ok(None);
         }
-        core.engine.pipeline.read(|tx| match kind {
-            RunKind::Mutations => core.next_mutation(tx),
-            RunKind::Action => Ok(core.next_action(tx)?.map(|(due_at, _)| due_at)),
-        })
+        match kind {
+            RunKind::Mutations => core.next_mutation(),
+            RunKind::Action => Ok(core.next_action()?.map(|(due_at, _)| due_at)),
+        }
     }
 
     /// Takes work that is due now, if there is some. Nobody else is given it, until the run has ended or was dropped.
@@ -179,7 +241,7 @@ impl DueWork {
         }
         let action = match kind {
             RunKind::Mutations => None,
-            RunKind::Action => core.engine.pipeline.read(|tx| core.next_action(tx))?,
+            RunKind::Action => core.next_action()?,
         };
         let mut state = core.state.lock();
         let task = match (kind, action) {

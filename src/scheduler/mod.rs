@@ -18,6 +18,7 @@
 //! - `tables.rs`: [`Job`] and [`Cron`], ordinary tables.
 //! - `schedule.rs`: `tx.schedule()`; `retry.rs`: how long to wait before another attempt.
 //! - `due.rs`: what is due, and that it is given out once; `run.rs`: runs it; `finish.rs`: what becomes of the job.
+//! - `queue.rs`: what waits, from where the last look ended.
 //! - `crons.rs`: what crons are declared, and when they run; `cron_expression.rs`: the times of an expression.
 //! - `interface.rs`: the trait; `thread.rs` and `manual.rs`: the two that come with the crate.
 
@@ -28,6 +29,7 @@ mod due;
 mod finish;
 mod interface;
 mod manual;
+mod queue;
 mod retry;
 mod run;
 mod schedule;

@@ -94,10 +94,7 @@ impl Run {
 impl SchedulerCore {
     /// Runs due mutations, each in a commit of its own, and then waits once for all of them to be durable.
     fn run_mutations(&self, now: Timestamp, limit: usize) -> Result<Vec<Ran>, Error> {
-        let due = self.engine.pipeline.read(|tx| {
-            let queue = tx.query(Job::by_queue).eq((JobStatus::Queued, JobKind::Mutation));
-            queue.range(..=now).take(limit).collect()
-        })?;
+        let due = self.due_mutations(now, limit)?;
         let mut ran = Vec::with_capacity(due.len());
         let mut newest = None;
         let mut failure = None;
@@ -108,6 +105,9 @@ impl SchedulerCore {
             match self.run_mutation(&job) {
                 Ok((came, applied)) => {
                     newest = Some(applied);
+                    if came.as_ref().is_some_and(|ran| FINISHED.contains(&ran.status)) {
+                        self.take_note_of_finished();
+                    }
                     ran.extend(came);
                 }
                 Err(error) => {
@@ -185,6 +185,7 @@ impl SchedulerCore {
         let result = catch_unwind(AssertUnwindSafe(|| run(&context, &job.arguments)))
             .unwrap_or_else(|panic| Err(CallError::Panicked { function: name, message: message_of(&*panic) }));
         let ended = Ended { result, wanted_wait: context.wanted_wait(), gives_up: context.gives_up() };
+        self.take_note_of_finished();
         self.engine.pipeline.write(Durability::Durable, |tx| {
             // Cancelled meanwhile, or the database was opened again elsewhere: then this attempt is not the job's any more.
             let own = tx.get(id)?.filter(|now| now.status == JobStatus::Running && now.attempts == job.attempts);
@@ -194,6 +195,9 @@ impl SchedulerCore {
 
     /// Removes finished jobs that are old enough, a bounded number of them.
     fn forget(&self, now: Timestamp) -> Result<(), Error> {
+        if !self.is_to_forget(now) {
+            return Ok(());
+        }
         let millis = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
         let limit = Timestamp::from_millis(now.as_millis().saturating_sub(millis));
         let old = self.engine.pipeline.read(|tx| -> Result<Vec<Id<Job>>, Error> {
@@ -208,12 +212,7 @@ impl SchedulerCore {
             }
             Ok(old)
         })?;
-        if old.len() < FORGOTTEN_PER_TRANSACTION {
-            self.forgot(now);
-        }
-        if old.is_empty() {
-            return Ok(());
-        }
+        let has_more = old.len() == FORGOTTEN_PER_TRANSACTION;
         self.engine.pipeline.write(self.engine.durability, |tx| -> Result<(), Error> {
             for id in old {
                 // It may have been started again since it was found.
@@ -222,7 +221,8 @@ impl SchedulerCore {
                 }
             }
             Ok(())
-        })
+        })?;
+        self.plan_forgetting(has_more)
     }
 
     fn fire_crons(&self, now: Timestamp) -> Result<(), Error> {

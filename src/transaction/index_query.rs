@@ -181,6 +181,27 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
         Ok(ByteRange::between(&range.start, &range.end))
     }
 
+    /// The rows whose keys are not before `floor`, each with its key, as long as `wants` answers true.
+    pub(crate) fn walk_from(
+        self,
+        floor: Option<&[u8]>,
+        mut wants: impl FnMut(Doc<T>, &[u8]) -> bool,
+    ) -> Result<(), Error> {
+        let whole = self.byte_range()?;
+        let mut range = whole.clone();
+        if let Some(floor) = floor.filter(|floor| *floor > range.start.as_slice()) {
+            range.start = floor.to_vec();
+        }
+        let keyspace = whole.start[..crate::encoding::KEYSPACE_BYTES].to_vec();
+        let mut rows = Rows::new(self.tx, self.index.position(), range, whole, self.limit, self.filter)?;
+        while let Some(doc) = rows.next().transpose()? {
+            if !wants(doc, &[keyspace.as_slice(), rows.key()].concat()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn byte_range(&self) -> Result<Range, Error> {
         let keyspace = self.tx.tables.of::<T>()?.keyspace_of(self.index.position());
         let mut prefix = keyspace.to_be_bytes().to_vec();

@@ -71,6 +71,18 @@ fn a_missing_header_is_400_and_named() {
 }
 
 #[test]
+fn a_header_too_long_for_a_key_is_400_and_not_something_to_send_again() {
+    let desk = Desk::new();
+    let long = "x".repeat(5_000);
+    for header in ["x-github-event", "x-github-delivery"] {
+        let error = receive(&desk, &[(header, Some(&long))], delivery().body.as_bytes()).unwrap_err();
+        assert_eq!(error.status(), 400, "{error}");
+        assert!(error.to_string().contains(header), "{error}");
+    }
+    nothing_is_stored(&desk);
+}
+
+#[test]
 fn a_body_that_is_not_json_is_400() {
     let desk = Desk::new();
     for body in [b"".as_slice(), b"payload=%7B%7D", b"{", b"{} {}", b"\xff\xfe", &b"[".repeat(100_000)] {

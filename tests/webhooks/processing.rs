@@ -208,6 +208,22 @@ fn processing_keeps_the_pace_that_the_host_sets() {
 }
 
 #[test]
+fn the_pace_holds_also_where_nothing_waits() {
+    let pace = Duration::from_secs(10);
+    let desk = Desk::with(MemoryDisk::default(), Limits { processing_pace: pace, ..Limits::default() });
+    for (number, processed) in [(1, 1), (2, 1), (3, 2)] {
+        desk.send(&Delivery::new(number.to_string(), "ping", &json!({}))).unwrap();
+        desk.process();
+        assert_eq!(desk.count(WebhookStatus::Processed), processed);
+        desk.scheduler.advance(Duration::from_secs(5)).unwrap();
+    }
+    desk.scheduler.advance(Duration::from_secs(4)).unwrap();
+    assert_eq!(desk.count(WebhookStatus::Processed), 2, "the third is due ten seconds after the second");
+    desk.scheduler.advance(Duration::from_secs(1)).unwrap();
+    assert_eq!(desk.count(WebhookStatus::Processed), 3);
+}
+
+#[test]
 fn an_event_that_has_lost_its_job_is_taken_up_again() {
     let desk = Desk::new();
     let event = desk.send(&Delivery::new("x", "ping", &json!({}))).unwrap().event.unwrap();

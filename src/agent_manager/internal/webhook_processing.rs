@@ -10,7 +10,7 @@ use super::{
     pull_request_events as events,
 };
 use crate::{
-    Mutation,
+    Function, Job, JobKind, JobStatus, Mutation,
     agent_manager::{
         Limits,
         enums::*,
@@ -93,15 +93,25 @@ functions! {
 /// Schedules the processing of an event, no sooner than the host's pace allows after the one before.
 pub(in crate::agent_manager) fn schedule(tx: &mut WriteTx, id: Id<WebhookEvent>) -> Result<(), crate::Error> {
     let pace = limits(tx).processing_pace;
-    let waiting = tx.query(WebhookEvent::by_status_and_next_attempt).eq(WebhookStatus::Pending);
-    let last = waiting.filter(move |event| event.id() != id).descending().first()?;
     let mut due_at = tx.now();
-    if let Some(last) = last.and_then(|last| last.next_attempt_at).filter(|_| !pace.is_zero()) {
+    if !pace.is_zero()
+        && let Some(last) = last_due(tx, id, before(due_at, pace))?
+    {
         let pace = i64::try_from(pace.as_millis()).unwrap_or(i64::MAX);
         due_at = due_at.max(Timestamp::from_millis(last.as_millis().saturating_add(pace)));
     }
     tx.patch(id, |event: &mut WebhookEvent| event.next_attempt_at = Some(due_at))?;
     tx.schedule().at(due_at, ProcessWebhook { id }).map(drop)
+}
+
+/// When the last event before this one is due; or was, if that was not before `since`.
+fn last_due(tx: &ReadTx, id: Id<WebhookEvent>, since: Timestamp) -> Result<Option<Timestamp>, crate::Error> {
+    let waiting = tx.query(WebhookEvent::by_status_and_next_attempt).eq(WebhookStatus::Pending);
+    let waiting = waiting.filter(move |event| event.id() != id).descending().first()?;
+    // Where none waits, the job that processed the last one tells.
+    let ended = tx.query(Job::by_queue).eq((JobStatus::Succeeded, JobKind::Mutation)).range(since..);
+    let ended = ended.filter(|job| job.function == ProcessWebhook::NAME).descending().first()?;
+    Ok(waiting.and_then(|event| event.next_attempt_at).max(ended.map(|job| job.due_at)))
 }
 
 fn finish(tx: &mut WriteTx, event: &Doc<WebhookEvent>, handled: Result<Handled>) -> Result<(), crate::Error> {
