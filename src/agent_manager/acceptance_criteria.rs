@@ -62,6 +62,7 @@ functions! {
         id: Id<AcceptanceCriterion>,
         /// From 0; beyond the end is the end.
         position: u32,
+        user: String = "system".to_owned(),
     } -> Result<(), AgentError> = reorder;
 
     /// Deletes one.
@@ -82,7 +83,13 @@ fn reorder(tx: &mut WriteTx, arguments: &ReorderCriterion) -> Result<()> {
         let id = arguments.id.to_string();
         return Err(crate::Error::from(crate::TransactionError::NotFound { id }).into());
     };
-    renumber(tx, criterion.task_id, Some((arguments.id, arguments.position)))
+    renumber(tx, criterion.task_id, Some((arguments.id, arguments.position)))?;
+    let position = tx.get(arguments.id)?.map_or(criterion.position, |moved| moved.position);
+    if position == criterion.position {
+        return Ok(());
+    }
+    let details = Some(format!("{} to place {position}", criterion.text));
+    record(tx, Subject::Task(criterion.task_id), "criterion.reordered", &arguments.user, details)
 }
 
 /// Numbers the criteria of a task from 0, with one of them at a wanted place.

@@ -4,7 +4,7 @@ use super::{
     Limits,
     enums::*,
     error::{AgentError, Result, not_empty},
-    internal::ai_responses::{ExpireAnswer, Respond},
+    internal::ai_responses::{ExpireAnswer, Respond, settle},
     projects,
     schema::*,
     tasks,
@@ -56,13 +56,19 @@ functions! {
             if was_failed {
                 message.status = ChatStatus::Pending;
                 message.text.clear();
+                message.round = message.round.saturating_add(1);
             }
         })?;
         if was_failed { ask(tx, id) } else { Ok(()) }
     }
 
-    /// Deletes a message. Answers to it stay.
-    pub mutation DeleteMessage in "chat:delete" { id: Id<ChatMessage> } -> () |tx| { tx.delete(id) }
+    /// Deletes a message. Answers to it stay; one that is awaited will not come.
+    pub mutation DeleteMessage in "chat:delete" { id: Id<ChatMessage> } -> () |tx| {
+        for answer in tx.query(ChatMessage::by_reply_to).eq(Some(id)).collect()? {
+            settle(tx, answer.id(), answer.round, ChatStatus::Failed, "the question was deleted".to_owned())?;
+        }
+        tx.delete(id)
+    }
 }
 
 fn send(tx: &mut WriteTx, arguments: &SendMessage) -> Result<Id<ChatMessage>> {
@@ -76,6 +82,7 @@ fn send(tx: &mut WriteTx, arguments: &SendMessage) -> Result<Id<ChatMessage>> {
         text: String::new(),
         status: ChatStatus::Pending,
         reply_to: Some(question),
+        round: 0,
     })?;
     ask(tx, answer)?;
     Ok(answer)
@@ -94,14 +101,16 @@ fn write(
         (None, Some(task)) => drop(tasks::existing(tx, task)?),
         (None, None) | (Some(_), Some(_)) => return Err(AgentError::MessageTarget),
     }
-    Ok(tx.insert(ChatMessage { project_id, task_id, author, text, status: ChatStatus::Complete, reply_to })?)
+    let status = ChatStatus::Complete;
+    Ok(tx.insert(ChatMessage { project_id, task_id, author, text, status, reply_to, round: 0 })?)
 }
 
 /// Has somebody fill an answer, and somebody else give it up if that never comes about.
 fn ask(tx: &mut WriteTx, answer: Id<ChatMessage>) -> Result<()> {
     let limits = tx.resource::<Limits>().cloned().unwrap_or_default();
     let retry = Retry::attempts(limits.answer_attempts);
-    tx.schedule().retrying(retry).now(Respond { id: answer })?;
-    tx.schedule().after(limits.answer_limit, ExpireAnswer { id: answer })?;
+    let round = tx.get(answer)?.map_or(0, |answer| answer.round);
+    tx.schedule().retrying(retry).now(Respond { id: answer, round })?;
+    tx.schedule().after(limits.answer_limit, ExpireAnswer { id: answer, round })?;
     Ok(())
 }

@@ -49,6 +49,9 @@ functions! {
         ports: Option<Vec<String>>,
         user: String = "system".to_owned(),
     } -> Result<(), AgentError> |tx| {
+        if let Some(image) = &image {
+            not_empty("image", image)?;
+        }
         tx.patch(id, |container: &mut Container| {
             container.image = image.unwrap_or_else(|| container.image.clone());
             container.status = status.unwrap_or(container.status);

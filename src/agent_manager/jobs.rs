@@ -107,7 +107,15 @@ functions! {
     } -> Result<(), AgentError> |tx| { end(tx, id, AgentJobStatus::Cancelled, &user, |_| {}) }
 
     /// Deletes one.
-    pub mutation DeleteAgentJob in "jobs:delete" { id: Id<AgentJob> } -> () |tx| { tx.delete(id) }
+    pub mutation DeleteAgentJob in "jobs:delete" {
+        id: Id<AgentJob>,
+        user: String = "system".to_owned(),
+    } -> Result<(), AgentError> |tx| {
+        let job = tx.get(id)?;
+        tx.delete(id)?;
+        let Some(job) = job else { return Ok(()) };
+        record(tx, Subject::Task(job.task_id), "job.deleted", &user, Some(format!("{}: {}", job.kind, job.status)))
+    }
 }
 
 /// The job, if it has not ended.

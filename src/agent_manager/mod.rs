@@ -121,7 +121,7 @@ pub struct Limits {
     pub answer_attempts: u32,
     /// How long an answer may take before it is given up. Default 1 hour.
     pub answer_limit: Duration,
-    /// How many messages the provider is told. Default 50.
+    /// How many messages the provider is told, the question among them. Default 50; 1 at least.
     pub conversation_messages: usize,
 }
 

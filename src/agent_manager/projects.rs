@@ -96,7 +96,7 @@ fn checked_repository(repository: String) -> Result<Option<String>> {
     if repository.is_empty() {
         return Ok(None);
     }
-    let is_word = |word: &str| !word.is_empty() && !word.contains(['/', ' ']);
+    let is_word = |word: &str| !word.is_empty() && !word.contains(|c: char| c == '/' || c.is_whitespace());
     match repository.split_once('/') {
         Some((owner, name)) if is_word(owner) && is_word(name) => Ok(Some(repository)),
         Some(_) | None => Err(AgentError::Repository { given: repository }),

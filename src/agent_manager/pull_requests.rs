@@ -67,20 +67,40 @@ functions! {
         task_id: Option<Id<Task>>,
         user: String = "system".to_owned(),
     } -> Result<(), AgentError> |tx| {
-        tx.patch(id, |row: &mut PullRequest| row.task_id = task_id)?;
+        let mut before = None;
+        tx.patch(id, |row: &mut PullRequest| before = std::mem::replace(&mut row.task_id, task_id))?;
+        if let Some(before) = before.filter(|before| task_id != Some(*before)) {
+            record(tx, Subject::Task(before), "pull_request.unlinked", &user, Some(id.to_string()))?;
+        }
         let Some(task) = task_id else { return Ok(()) };
         record(tx, Subject::Task(task), "pull_request.linked", &user, Some(id.to_string()))?;
         move_task(tx, id, &user)
     }
 
     /// Deletes one with its comments and issues.
-    pub mutation DeletePullRequest in "pullRequests:delete" { id: Id<PullRequest> } -> () |tx| { tx.delete(id) }
+    pub mutation DeletePullRequest in "pullRequests:delete" {
+        id: Id<PullRequest>,
+        user: String = "system".to_owned(),
+    } -> Result<(), AgentError> |tx| {
+        let pull_request = tx.get(id)?;
+        tx.delete(id)?;
+        let Some(row) = pull_request else { return Ok(()) };
+        let details = Some(format!("{}#{}: {}", row.repository, row.number, row.title));
+        record(tx, row.task_id.map_or(Subject::None, Subject::Task), "pull_request.deleted", &user, details)
+    }
 
     /// Says whether what was said is settled.
     pub mutation ResolvePrComment in "prComments:resolve" {
         id: Id<PrComment>,
         resolved: bool = true,
-    } -> () |tx| { tx.patch(id, |comment: &mut PrComment| comment.resolved = resolved) }
+        user: String = "system".to_owned(),
+    } -> Result<(), AgentError> |tx| {
+        tx.patch(id, |comment: &mut PrComment| comment.resolved = resolved)?;
+        let pull_request = tx.get(id)?.map(|comment| comment.pull_request_id);
+        let action = if resolved { "comment.resolved" } else { "comment.reopened" };
+        let subject = pull_request.map_or(Ok(Subject::None), |id| subject_of(tx, id))?;
+        record(tx, subject, action, &user, Some(id.to_string()))
+    }
 
     /// Adds what an agent found.
     pub mutation CreatePrIssue in "prIssues:create" {
@@ -114,7 +134,22 @@ functions! {
     }
 
     /// Deletes one.
-    pub mutation DeletePrIssue in "prIssues:delete" { id: Id<PrIssue> } -> () |tx| { tx.delete(id) }
+    pub mutation DeletePrIssue in "prIssues:delete" {
+        id: Id<PrIssue>,
+        user: String = "system".to_owned(),
+    } -> Result<(), AgentError> |tx| {
+        let issue = tx.get(id)?;
+        tx.delete(id)?;
+        let Some(issue) = issue else { return Ok(()) };
+        let details = Some(format!("{}: {}", issue.severity, issue.message));
+        let subject = subject_of(tx, issue.pull_request_id)?;
+        record(tx, subject, "issue.deleted", &user, details)
+    }
+}
+
+/// The task of a pull request, if it has one, as what something was done to.
+fn subject_of(tx: &ReadTx, id: Id<PullRequest>) -> Result<Subject> {
+    Ok(tx.get(id)?.and_then(|row| row.task_id).map_or(Subject::None, Subject::Task))
 }
 
 /// Whether there is something to show: neither taken back nor still awaited.

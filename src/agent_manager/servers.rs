@@ -123,12 +123,20 @@ functions! {
         if let Some(name) = &name {
             not_empty("name", name)?;
         }
+        if let Some(host) = &host {
+            not_empty("host", host)?;
+        }
+        let mut is_unwatched = false;
         tx.patch(id, |server: &mut Server| {
             server.name = name.unwrap_or_else(|| server.name.clone());
             server.host = host.unwrap_or_else(|| server.host.clone());
             server.region = region.unwrap_or_else(|| server.region.clone());
             server.status = status.unwrap_or(server.status);
+            is_unwatched = server.status != ServerStatus::Offline && !server.is_watched;
         })?;
+        if is_unwatched {
+            watch(tx, id, tx.now())?;
+        }
         record(tx, Subject::None, "server.updated", &user, Some(id.to_string()))
     }
 
@@ -164,6 +172,10 @@ fn record_metrics(tx: &mut WriteTx, arguments: &RecordMetrics) -> Result<Id<Serv
             return Err(AgentError::OutOfBounds { field, given: value.to_string(), bounds: "a number from 0 on" });
         }
     }
+    if arguments.cpu_percent > 100.0 {
+        let given = arguments.cpu_percent.to_string();
+        return Err(AgentError::OutOfBounds { field: "cpuPercent", given, bounds: "0 to 100" });
+    }
     let metrics = tx.insert(ServerMetrics {
         server_id: arguments.server_id,
         recorded_at: arguments.recorded_at.unwrap_or(now),
@@ -183,8 +195,8 @@ fn record_metrics(tx: &mut WriteTx, arguments: &RecordMetrics) -> Result<Id<Serv
         }
         is_watched = server.is_watched;
     })?;
-    if !is_watched && let Some(server) = tx.get(arguments.server_id)? {
-        watch(tx, &server)?;
+    if !is_watched {
+        watch(tx, arguments.server_id, now)?;
     }
     Ok(metrics)
 }
@@ -229,8 +241,10 @@ fn start_of(from: Timestamp, position: Option<i128>, width: i128) -> Timestamp {
 
 fn average(samples: &[Doc<ServerMetrics>], at: Timestamp) -> Option<MetricsPoint> {
     let last = samples.last()?;
-    let count = samples.len() as f64;
-    let mean = |of: fn(&ServerMetrics) -> f64| samples.iter().map(|sample| of(sample)).sum::<f64>() / count;
+    // A running mean: the sum of great numbers would overflow.
+    let mean = |of: fn(&ServerMetrics) -> f64| {
+        samples.iter().zip(1..).fold(0.0, |mean, (sample, count)| mean + (of(sample) - mean) / f64::from(count))
+    };
     let whole = |of: fn(&ServerMetrics) -> u64| {
         let sum: u128 = samples.iter().map(|sample| u128::from(of(sample))).sum();
         u64::try_from(sum / samples.len() as u128).unwrap_or(u64::MAX)

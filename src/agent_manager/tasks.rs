@@ -91,7 +91,7 @@ fn create(tx: &mut WriteTx, arguments: &CreateTask) -> Result<Id<Task>> {
     not_empty("title", &title)?;
     projects::existing(tx, project_id)?;
     let position = column_len(tx, project_id, category)?;
-    let branch = branch.filter(|branch| !branch.is_empty());
+    let [assignee, branch] = [assignee, branch].map(|text| text.filter(|text| !text.is_empty()));
     let task = Task { project_id, title, description, category, priority, assignee, branch, position };
     let title = task.title.clone();
     let id = tx.insert(task)?;

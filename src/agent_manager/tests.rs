@@ -58,15 +58,19 @@ functions! {
         id: Id<Test>,
         name: Option<String>,
         kind: Option<TestKind>,
+        user: String = "system".to_owned(),
     } -> Result<(), AgentError> |tx| {
         if let Some(name) = &name {
             not_empty("name", name)?;
         }
+        let mut task = None;
         tx.patch(id, |test: &mut Test| {
             test.name = name.unwrap_or_else(|| test.name.clone());
             test.kind = kind.unwrap_or(test.kind);
+            task = Some((test.task_id, test.name.clone()));
         })?;
-        Ok(())
+        let Some((task, name)) = task else { return Ok(()) };
+        record(tx, Subject::Task(task), "test.updated", &user, Some(name))
     }
 
     /// Deletes one.

@@ -66,5 +66,11 @@ functions! {
     }
 
     /// Deletes an event.
-    pub mutation DeleteWebhook in "webhooks:delete" { id: Id<WebhookEvent> } -> () |tx| { tx.delete(id) }
+    pub mutation DeleteWebhook in "webhooks:delete" {
+        id: Id<WebhookEvent>,
+        user: String = "system".to_owned(),
+    } -> Result<(), AgentError> |tx| {
+        tx.delete(id)?;
+        record(tx, Subject::None, "webhook.deleted", &user, Some(id.to_string()))
+    }
 }

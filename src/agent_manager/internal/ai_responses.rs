@@ -1,6 +1,9 @@
 //! Answers to messages: load what was said, ask the provider, write down what it says.
 
-use std::sync::Arc;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -36,44 +39,63 @@ functions! {
     /// What an answer that is awaited has to know; nothing if it is not awaited any more.
     pub(in crate::agent_manager) query LoadConversation in "ai:loadConversation" {
         id: Id<ChatMessage>,
+        round: u32,
     } -> Option<Conversation> = load;
 
     /// Asks the provider and writes down what it says.
     pub(in crate::agent_manager) action Respond in "ai:respond" {
         id: Id<ChatMessage>,
+        round: u32,
     } -> Result<bool, AgentError> = respond;
 
     /// Writes an answer down, if it is still awaited.
     pub(in crate::agent_manager) mutation CompleteAnswer in "ai:complete" {
         id: Id<ChatMessage>,
+        round: u32,
         text: String,
-    } -> bool |tx| { settle(tx, id, ChatStatus::Complete, text) }
+    } -> bool |tx| { settle(tx, id, round, ChatStatus::Complete, text) }
 
     /// Writes down that there is no answer, if it is still awaited.
     pub(in crate::agent_manager) mutation FailAnswer in "ai:fail" {
         id: Id<ChatMessage>,
+        round: u32,
         reason: String,
-    } -> bool |tx| { settle(tx, id, ChatStatus::Failed, reason) }
+    } -> bool |tx| { settle(tx, id, round, ChatStatus::Failed, reason) }
 
     /// Gives an answer up that has not come.
-    pub(in crate::agent_manager) mutation ExpireAnswer in "ai:expire" { id: Id<ChatMessage> } -> bool |tx| {
-        settle(tx, id, ChatStatus::Failed, "no answer came in time".to_owned())
+    pub(in crate::agent_manager) mutation ExpireAnswer in "ai:expire" {
+        id: Id<ChatMessage>,
+        round: u32,
+    } -> bool |tx| {
+        settle(tx, id, round, ChatStatus::Failed, "no answer came in time".to_owned())
     }
 }
 
-fn settle(tx: &mut WriteTx, id: Id<ChatMessage>, status: ChatStatus, text: String) -> Result<bool, Error> {
-    let is_awaited = tx.get(id)?.is_some_and(|message| message.status == ChatStatus::Pending);
+/// Ends the wait for an answer, if it is still awaited of whoever was asked in this round.
+pub(in crate::agent_manager) fn settle(
+    tx: &mut WriteTx,
+    id: Id<ChatMessage>,
+    round: u32,
+    status: ChatStatus,
+    text: String,
+) -> Result<bool, Error> {
+    let is_awaited = tx.get(id)?.is_some_and(|message| is_awaited(&message, round));
     if is_awaited {
         tx.patch(id, |message: &mut ChatMessage| (message.status, message.text) = (status, text))?;
     }
     Ok(is_awaited)
 }
 
+fn is_awaited(message: &ChatMessage, round: u32) -> bool {
+    message.status == ChatStatus::Pending && message.round == round
+}
+
 fn load(tx: &ReadTx, arguments: &LoadConversation) -> Result<Option<Conversation>, Error> {
-    let Some(answer) = tx.get(arguments.id)?.filter(|message| message.status == ChatStatus::Pending) else {
+    let Some(answer) = tx.get(arguments.id)?.filter(|message| is_awaited(message, arguments.round)) else {
         return Ok(None);
     };
-    let limit = tx.resource::<Limits>().map_or(Limits::default().conversation_messages, |l| l.conversation_messages);
+    let limit =
+        tx.resource::<Limits>().map_or(Limits::default().conversation_messages, |l| l.conversation_messages).max(1);
     let (system, mut messages) = match (answer.task_id, answer.project_id) {
         (Some(task), _) => {
             (about_task(tx, task)?, last(tx.query(ChatMessage::by_task).eq(Some(task)), limit, &answer)?)
@@ -141,14 +163,24 @@ fn about_task(tx: &ReadTx, id: Id<Task>) -> Result<String, Error> {
 
 /// What cannot be mended by asking again, and the last failure, is written into the message.
 fn respond(context: &ActionContext, arguments: &Respond) -> Result<bool> {
-    let id = arguments.id;
-    let Some(conversation) = &*context.query(LoadConversation { id })? else { return Ok(false) };
+    let Respond { id, round } = *arguments;
+    let Some(conversation) = &*context.query(LoadConversation { id, round })? else { return Ok(false) };
     let Some(provider) = context.resource::<Provider>() else {
         let reason = "there is no provider; give one to `AgentManager::provider`".to_owned();
-        return Ok(context.mutate(FailAnswer { id, reason })?);
+        return Ok(context.mutate(FailAnswer { id, round, reason })?);
     };
-    match provider.0.answer(&request(conversation)) {
-        Ok(answer) => Ok(context.mutate(CompleteAnswer { id, text: answer.text })?),
+    let answer = panic::catch_unwind(AssertUnwindSafe(|| provider.0.answer(&request(conversation))));
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(payload) => {
+            if context.is_last_attempt() {
+                context.mutate(FailAnswer { id, round, reason: "the AI provider panicked".to_owned() })?;
+            }
+            panic::resume_unwind(payload)
+        }
+    };
+    match answer {
+        Ok(answer) => Ok(context.mutate(CompleteAnswer { id, round, text: answer.text })?),
         Err(error) if error.is_worth_retrying() && !context.is_last_attempt() => {
             if let Some(wait) = error.retry_after() {
                 context.retry_after(wait);
@@ -157,7 +189,7 @@ fn respond(context: &ActionContext, arguments: &Respond) -> Result<bool> {
         }
         Err(error) => {
             context.give_up();
-            context.mutate(FailAnswer { id, reason: error.to_string() })?;
+            context.mutate(FailAnswer { id, round, reason: error.to_string() })?;
             Err(unanswered(&error))
         }
     }

@@ -32,20 +32,23 @@ functions! {
         let silence = limits(tx).offline_after;
         let is_silent = server.last_seen_at.is_none_or(|seen| seen <= before(tx.now(), silence));
         if !is_silent {
-            return watch(tx, &server);
+            return watch(tx, id, server.last_seen_at.unwrap_or(tx.now()));
         }
         tx.patch(id, |server: &mut Server| (server.status, server.is_watched) = (ServerStatus::Offline, false))
     }
 }
 
-/// Has somebody look after a server when it may have fallen silent.
-pub(in crate::agent_manager) fn watch(tx: &mut WriteTx, server: &Doc<Server>) -> Result<(), crate::Error> {
-    let seen = server.last_seen_at.unwrap_or(tx.now());
+/// Has somebody look after a server when it may have fallen silent, of which was heard at a time.
+pub(in crate::agent_manager) fn watch(
+    tx: &mut WriteTx,
+    id: Id<Server>,
+    heard_at: Timestamp,
+) -> Result<(), crate::Error> {
     let silence = limits(tx).offline_after;
     let millis = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
-    let due_at = Timestamp::from_millis(seen.as_millis().saturating_add(millis));
-    tx.schedule().at(due_at, WatchServer { id: server.id() })?;
-    tx.patch(server.id(), |server: &mut Server| server.is_watched = true)
+    let due_at = Timestamp::from_millis(heard_at.as_millis().saturating_add(millis));
+    tx.schedule().at(due_at, WatchServer { id })?;
+    tx.patch(id, |server: &mut Server| server.is_watched = true)
 }
 
 fn limits(tx: &ReadTx) -> Limits {
