@@ -35,13 +35,17 @@ functions! {
         text: String,
     } -> Result<Id<ChatMessage>, AgentError> = send;
 
-    /// Writes a message that nobody answers.
+    /// Writes a message that nobody answers, as a user or as the program.
     pub mutation PostMessage in "chat:post" {
         project_id: Option<Id<Project>>,
         task_id: Option<Id<Task>>,
         text: String,
         author: ChatAuthor = ChatAuthor::System,
     } -> Result<Id<ChatMessage>, AgentError> |tx| {
+        if author == ChatAuthor::Ai {
+            let (given, bounds) = (author.to_string(), "user or system: who answers is asked by `chat:send`");
+            return Err(AgentError::OutOfBounds { field: "author", given, bounds });
+        }
         write(tx, (project_id, task_id), author, text, None)
     }
 

@@ -74,6 +74,7 @@ fn update(tx: &mut WriteTx, arguments: &UpdateProject) -> Result<()> {
         not_empty("name", name)?;
     }
     let repository = repository.map(checked_repository).transpose()?;
+    let has_new_repository = repository.is_some();
     tx.patch(id, |project| {
         project.name = name.unwrap_or_else(|| project.name.clone());
         project.description = description.unwrap_or_else(|| project.description.clone());
@@ -81,7 +82,13 @@ fn update(tx: &mut WriteTx, arguments: &UpdateProject) -> Result<()> {
         project.repository = repository.unwrap_or_else(|| project.repository.clone());
         project.status = status.unwrap_or(project.status);
     })?;
-    record(tx, Subject::Project(id), "project.updated", &user, status.map(|status| status.to_string()))
+    record(tx, Subject::Project(id), "project.updated", &user, status.map(|status| status.to_string()))?;
+    if has_new_repository {
+        for task in tx.query(Task::by_project).eq(id).filter(|task| task.branch.is_some()).collect()? {
+            super::pull_requests::link_waiting(tx, task.id())?;
+        }
+    }
+    Ok(())
 }
 
 fn delete(tx: &mut WriteTx, arguments: &DeleteProject) -> Result<()> {

@@ -118,7 +118,7 @@ schema! {
         /// What it answers.
         reply_to: Option<Id<ChatMessage>>,
         /// How often it was asked for again, so that whoever was asked before has nothing to say any more.
-        round: u32,
+        round: u32 = 0,
     } with {
         /// About a project.
         index by_project (project_id) on delete cascade;

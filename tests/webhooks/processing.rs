@@ -245,3 +245,17 @@ fn a_push_is_in_the_history_of_the_task_on_its_branch() {
     let history = desk.db.query(ListTaskHistory { task_id: task, limit: 1 }).unwrap();
     assert_eq!((history[0].action.as_str(), history[0].user.as_str()), ("branch.pushed", "ada"));
 }
+
+#[test]
+fn a_project_that_is_given_its_repository_later_gets_the_pull_requests_that_were_there() {
+    let desk = Desk::new();
+    let project = desk.call("projects:create", json!({ "name": "Hello" }));
+    let task = json!({ "projectId": project, "title": "Readme", "branch": BRANCH });
+    let task: Id<Task> = desk.call("tasks:create", task).as_str().unwrap().parse().unwrap();
+    desk.send(&opened("opened", "open", 1, "aaa")).unwrap();
+    desk.process();
+    assert_eq!(desk.board(REPOSITORY, 7).pull_request.task_id, None);
+    desk.call("projects:update", json!({ "id": project, "repository": REPOSITORY }));
+    assert_eq!(desk.board(REPOSITORY, 7).pull_request.task_id, Some(task));
+    assert_eq!(desk.task(task).category, Category::Review);
+}
