@@ -356,6 +356,7 @@ impl Builder {
     ///
     /// As for [`open`](Self::open).
     pub fn open_on(mut self, disk: impl Disk) -> Result<Db, OpenError> {
+        let _open = tracing::debug_span!(target: "tropism", "open", disk = disk.describe()).entered();
         self.config.check()?;
         let options = StoreOptions {
             durability: self.config.durability,

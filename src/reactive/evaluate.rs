@@ -133,6 +133,7 @@ impl<T, E> WatchedQuery<T, E> {
     fn deliver(&self, value: &Value<T, E>) {
         // A copy, for what is delivered pushes out older values, whose destructors are the host's.
         let open = self.outlets.lock().open.clone();
+        tracing::trace!(target: "tropism", query = %self.label, subscribers = open.len(), "deliver");
         open.iter().for_each(|(_, outlet)| outlet.deliver(value.clone()));
     }
 }
@@ -148,6 +149,7 @@ where
         last: &mut Last<'_, T, E>,
         pipeline: &Pipeline,
     ) -> Result<Evaluated, StorageError> {
+        let _evaluate = tracing::trace_span!(target: "tropism", "evaluate", query = %self.label).entered();
         // The closure and the comparison are the host's. What a panic leaves behind in them is the host's to guard.
         let run = |tx: &ReadTx| {
             catch_unwind(AssertUnwindSafe(|| {

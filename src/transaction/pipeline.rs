@@ -84,7 +84,10 @@ impl Pipeline {
         let mut tx = WriteTx::new(read, self.store.clock().now(), self.store.transaction_limit_bytes());
         let result = body(&mut tx)?;
         let changes = tx.into_changes().map_err(from_engine)?;
+        let span = tracing::trace_span!(target: "tropism", "commit", changes = changes.len(), ?durability).entered();
         let applied = place.commit(changes, durability).map_err(|error| from_engine(error.into()))?;
+        tracing::trace!(target: "tropism", ts = applied.ts, "committed");
+        drop(span);
         drop(inside);
         Ok((result, applied))
     }
