@@ -6,7 +6,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -170,6 +170,26 @@ where
     /// The next value if it is there.
     pub fn try_recv(&self) -> Option<Value<T, E>> {
         self.inlet.receiver.try_recv().ok()
+    }
+
+    /// Waits for a value that is `wanted`, the newest one included, so long and no longer. Errors that arrive meanwhile
+    /// are passed over. `None` when the time is up, and when the database is closed.
+    pub fn wait_for(&self, timeout: Duration, mut wanted: impl FnMut(&T) -> bool) -> Option<Arc<T>> {
+        if let Ok(value) = self.current()
+            && wanted(&value)
+        {
+            return Some(value);
+        }
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            let left = deadline.map_or(timeout, |deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.recv_timeout(left)? {
+                Ok(value) if wanted(&value) => return Some(value),
+                Ok(_) => {}
+                Err(_) if self.refuse_wait("Subscription::wait_for").is_some() => return None,
+                Err(_) => {}
+            }
+        }
     }
 
     /// The newest value, fetched or not; it stays to be fetched.

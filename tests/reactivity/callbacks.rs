@@ -124,3 +124,16 @@ fn a_callback_may_drop_itself_and_subscribe_anew() {
     assert_eq!(*seen.lock(), [0, 100, 105]);
     own.lock().clear();
 }
+
+#[test]
+fn a_callback_hears_once_that_the_database_was_closed() {
+    let db = Db::builder().tables::<Task>().in_memory().unwrap();
+    let (arrived, arrivals) = crossbeam_channel::unbounded();
+    let _handle = db.watch(top).unwrap().on_change(move |value| arrived.send(value).unwrap());
+    assert_eq!(*arrivals.recv().unwrap().unwrap(), -1);
+    db.close().unwrap();
+    let end = arrivals.recv().unwrap().unwrap_err();
+    assert!(matches!(&*end, Error::Query(tropism::QueryError::Ended)), "{end}");
+    drop(_handle);
+    assert!(arrivals.recv().is_err(), "nothing comes after the end");
+}

@@ -275,3 +275,21 @@ fn subscribers_of_a_durable_database_never_see_what_is_not_durable() {
         }
     });
 }
+
+#[test]
+fn a_subscriber_can_wait_for_the_value_that_it_wants() {
+    let db = Db::builder().tables::<Task>().in_memory().unwrap();
+    let count = db.watch(|tx| tx.query(Task::by_id).count()).unwrap();
+    assert_eq!(count.wait_for(Duration::ZERO, |count| *count == 0).as_deref(), Some(&0), "it is there already");
+    assert_eq!(count.wait_for(Duration::ZERO, |count| *count == 3), None, "the time is up");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for rank in 0..3 {
+                db.write(|tx| tx.insert(task(1, Column::Todo, &rank.to_string(), rank))).unwrap();
+            }
+        });
+        assert_eq!(count.wait_for(Duration::from_secs(60), |count| *count == 3).as_deref(), Some(&3));
+    });
+    db.close().unwrap();
+    assert_eq!(count.wait_for(Duration::from_secs(60), |count| *count == 4), None, "the database is closed");
+}
