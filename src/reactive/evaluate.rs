@@ -96,9 +96,9 @@ impl<T, E> WatchedQuery<T, E> {
         self.last.lock()
     }
 
-    /// The newest value, unless the query is being evaluated at this moment.
-    pub(super) fn try_last(&self) -> Option<Value<T, E>> {
-        self.last.try_lock()?.clone()
+    /// The same, unless somebody evaluates at this moment.
+    pub(super) fn try_lock(&self) -> Option<Last<'_, T, E>> {
+        self.last.try_lock()
     }
 
     /// Takes in a subscriber, who finds the newest value there; `None` if the last one has left.

@@ -63,8 +63,8 @@ struct Registered {
     /// The newest commit that concerns it and that it has not been evaluated after.
     dirty_ts: Option<u64>,
     is_queued: bool,
-    /// Whether the reactor has taken it and has not answered yet.
-    is_evaluating: bool,
+    /// The commit for which the reactor has taken it, until it was evaluated after that.
+    taken_for: Option<u64>,
 }
 
 /// Who depends on a range, and on what in it.
@@ -130,7 +130,7 @@ impl Registry {
         let state = self.state.lock();
         let announced_ts = state.announced_ts;
         state.queries.get(&id).is_some_and(|registered| {
-            let is_touched = registered.dirty_ts.is_some() || registered.is_evaluating;
+            let is_touched = registered.dirty_ts.is_some() || registered.taken_for.is_some();
             !is_touched && announced_ts.max(registered.evaluated_ts) >= visible_ts
         })
     }
@@ -156,7 +156,7 @@ impl Registry {
             return;
         }
         registered.evaluated_ts = ts;
-        registered.is_evaluating = false;
+        registered.taken_for = registered.taken_for.filter(|commit_ts| *commit_ts > ts);
         if registered.reads == reads {
             if registered.dirty_ts.is_some_and(|dirty_ts| dirty_ts <= ts) {
                 registered.dirty_ts = None;
@@ -285,7 +285,7 @@ impl SettingUp<'_> {
         state.depend(self.id, reads.iter());
         let dirty_ts = state.concerned_since(ts, &reads);
         let registered =
-            Registered { query, reads, evaluated_ts: ts, dirty_ts: None, is_queued: false, is_evaluating: false };
+            Registered { query, reads, evaluated_ts: ts, dirty_ts: None, is_queued: false, taken_for: None };
         state.queries.insert(self.id, registered);
         if let Some(commit_ts) = dirty_ts {
             registry.mark(&mut state, self.id, commit_ts);
@@ -364,8 +364,8 @@ impl State {
         while let Some(id) = self.queue.pop_front() {
             let Some(registered) = self.queries.get_mut(&id) else { continue };
             registered.is_queued = false;
-            if registered.dirty_ts.take().is_some() {
-                registered.is_evaluating = true;
+            if let Some(commit_ts) = registered.dirty_ts.take() {
+                registered.taken_for = Some(commit_ts);
                 let query = Arc::clone(&registered.query);
                 self.evaluating += 1;
                 return Some((id, query));

@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{deliver::Value, evaluate::WatchedQuery, reactor::ReactorCore};
+use super::{evaluate::WatchedQuery, reactor::ReactorCore};
 
 /// The function's type and its arguments as bytes.
 type Key = (TypeId, Box<[u8]>);
@@ -112,7 +112,9 @@ impl ReactorCore {
         // Taken first: what becomes visible later, the caller need not see.
         let visible_ts = self.pipeline.store().visible_ts();
         let query: Arc<WatchedQuery<T, E>> = self.shared.find(identity)?;
-        let last: Value<T, E> = query.try_last()?;
-        self.registry.is_fresh(query.id(), visible_ts).then_some(last)?.ok()
+        // Held until the registry has answered: a value from before an evaluation is not what is fresh after it.
+        let last = query.try_lock()?;
+        let is_fresh = self.registry.is_fresh(query.id(), visible_ts);
+        last.as_ref().filter(|_| is_fresh)?.as_ref().ok().cloned()
     }
 }
