@@ -125,23 +125,21 @@ impl Shared {
     fn serve(&self, work: &DueWork, kind: RunKind) {
         let mut seen = 0;
         loop {
-            let mut rest = match self.run_one(work, kind) {
+            let ran = self.run_one(work, kind);
+            let has_failed = ran.is_err();
+            let rest = match ran {
                 Ok(true) => Duration::ZERO,
-                Ok(false) => LONGEST_REST,
+                Ok(false) => rest_until_due(work, kind),
                 Err(Error::Storage(StorageError::Closed)) => return,
                 Err(error) => {
                     tracing::error!(target: "tropism", %error, "a job could not be run");
                     REST_AFTER_FAILURE
                 }
             };
-            if rest == LONGEST_REST {
-                match work.next_due(kind) {
-                    Ok(due_at) => rest = due_at.map_or(rest, |due_at| work.until(due_at).min(rest)),
-                    Err(error) => tracing::debug!(target: "tropism", %error, "what is due could not be read"),
-                }
-            }
             let mut state = self.state.lock();
-            if !state.is_stopping && state.wakes == seen && !rest.is_zero() {
+            // A run that has failed has woken its own thread as well, which is no news.
+            let is_news = state.wakes != seen && !has_failed;
+            if !state.is_stopping && !is_news && !rest.is_zero() {
                 self.work.wait_for(&mut state, rest);
             }
             seen = state.wakes;
@@ -163,6 +161,16 @@ impl Shared {
             Running(self)
         };
         run.execute().map(|_| true)
+    }
+}
+
+fn rest_until_due(work: &DueWork, kind: RunKind) -> Duration {
+    match work.next_due(kind) {
+        Ok(due_at) => due_at.map_or(LONGEST_REST, |due_at| work.until(due_at).min(LONGEST_REST)),
+        Err(error) => {
+            tracing::debug!(target: "tropism", %error, "what is due could not be read");
+            LONGEST_REST
+        }
     }
 }
 
