@@ -18,6 +18,18 @@ pub enum ScheduleError {
         /// What was lost.
         reason: String,
     },
+    /// The arguments are larger than the limit.
+    #[error(
+        "{function:?} cannot be scheduled: its arguments have {size_bytes} bytes as JSON, and at most {limit_bytes} are allowed; store them in a row and schedule its id"
+    )]
+    ArgumentsTooLarge {
+        /// The function.
+        function: &'static str,
+        /// Their size.
+        size_bytes: usize,
+        /// The limit, [`MAX_JOB_ARGUMENTS_BYTES`](crate::MAX_JOB_ARGUMENTS_BYTES).
+        limit_bytes: usize,
+    },
     /// So many runs followed each other without end that they are taken for one that schedules itself for ever.
     #[error("{runs} runs became due one after the other; does a job schedule itself without a wait?")]
     Runaway {

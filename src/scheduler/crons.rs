@@ -170,13 +170,12 @@ impl SchedulerCore {
         if stored.is_empty() && declared.is_empty() {
             return Ok(());
         }
-        self.engine.pipeline.write(self.engine.durability, |tx| {
-            for cron in stored.iter().filter(|cron| !self.crons.contains_key(&cron.name)) {
-                cancel_runs(tx, cron.id())?;
-                tx.delete(cron.id())?;
-            }
-            declared.iter().try_for_each(|cron| self.declare(tx, cron))
-        })
+        for cron in stored.iter().filter(|cron| !self.crons.contains_key(&cron.name)) {
+            while self.engine.pipeline.write(self.engine.durability, |tx| give_up(tx, cron.id()))? {}
+        }
+        self.engine
+            .pipeline
+            .write(self.engine.durability, |tx| declared.iter().try_for_each(|cron| self.declare(tx, cron)))
     }
 
     fn declare(&self, tx: &mut WriteTx, declared: &CronDefinition) -> Result<(), Error> {
@@ -198,13 +197,17 @@ impl SchedulerCore {
             return Ok(());
         };
         tx.patch(stored.id(), |cron| {
-            if cron.schedule != schedule {
+            // Later than that it can only be by a clock that was ahead.
+            if cron.schedule != schedule || cron.next_run_at > first {
                 cron.next_run_at = first;
             }
             (cron.function, cron.arguments, cron.schedule) = (declared.function.to_owned(), arguments, schedule);
         })
     }
 }
+
+/// Runs of a cron that are let go in one transaction.
+const RUNS_PER_TRANSACTION: usize = 500;
 
 /// When a cron runs that has no time left.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
@@ -214,7 +217,8 @@ pub(super) fn fire(tx: &mut WriteTx, id: Id<Cron>, plan: &CronPlan, now: Timesta
     let Some(cron) = tx.get(id)?.filter(|cron| cron.next_run_at <= now) else { return Ok(()) };
     let due_at = cron.next_run_at;
     let mut is_open = false;
-    for status in [JobStatus::Queued, JobStatus::Running, JobStatus::Unrunnable] {
+    // One that cannot be run is of an earlier declaration, for the function that is declared now is there.
+    for status in [JobStatus::Queued, JobStatus::Running] {
         is_open |= tx.query(Job::by_cron_and_status).eq((Some(id), status)).first()?.is_some();
     }
     if !is_open {
@@ -232,14 +236,21 @@ pub(super) fn fire(tx: &mut WriteTx, id: Id<Cron>, plan: &CronPlan, now: Timesta
     })
 }
 
-/// Cancels what still waits of a cron that is no longer declared.
-fn cancel_runs(tx: &mut WriteTx, id: Id<Cron>) -> Result<(), Error> {
-    for status in [JobStatus::Queued, JobStatus::Unrunnable] {
-        for job in tx.query(Job::by_cron_and_status).eq((Some(id), status)).collect()? {
-            tx.schedule().cancel(job.id())?;
+/// Gives up a cron that is no longer declared: cancels what waits, lets go of its history, a part at a time, and then of
+/// itself; says whether there is more to do.
+fn give_up(tx: &mut WriteTx, id: Id<Cron>) -> Result<bool, Error> {
+    let runs = tx.query(Job::by_cron_and_status).eq(Some(id)).take(RUNS_PER_TRANSACTION).collect()?;
+    for run in &runs {
+        if matches!(run.status, JobStatus::Queued | JobStatus::Unrunnable) {
+            tx.schedule().cancel(run.id())?;
         }
+        tx.patch(run.id(), |run| run.cron_id = None)?;
     }
-    Ok(())
+    let has_more = runs.len() == RUNS_PER_TRANSACTION;
+    if !has_more {
+        tx.delete(id)?;
+    }
+    Ok(has_more)
 }
 
 #[cfg(test)]

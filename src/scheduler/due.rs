@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     error::Error,
     functions::Engine,
+    reactive::message_of,
     schema::{Doc, Id},
     time::Timestamp,
 };
@@ -85,8 +87,10 @@ impl SchedulerCore {
     /// Has the scheduler look again.
     fn wake(&self) {
         let wake = self.wake.lock().clone();
-        if let Some(wake) = wake {
-            wake();
+        let woken = wake.map(|wake| catch_unwind(AssertUnwindSafe(|| wake())));
+        if let Some(Err(panic)) = woken {
+            // It is the host's, and runs within a commit that must not suffer from it.
+            tracing::error!(target: "tropism", message = message_of(&*panic), "the scheduler panicked when it was woken");
         }
     }
 
@@ -114,10 +118,8 @@ impl SchedulerCore {
 
     /// Takes note that a job has finished: one day it is to be forgotten.
     pub(super) fn take_note_of_finished(&self) {
-        if !self.retention.is_zero() {
-            let forget_at = later(self.now(), self.retention + self.retention / FORGET_SLACK);
-            self.state.lock().forget_at.get_or_insert(forget_at);
-        }
+        let forget_at = later(self.now(), self.retention + self.retention / FORGET_SLACK);
+        self.state.lock().forget_at.get_or_insert(forget_at);
     }
 
     /// Finds out when finished jobs are to be looked through next: at once, if there are more than were removed.

@@ -7,7 +7,7 @@ use super::{
     retry::Retry,
     run::Ran,
     schedule::later,
-    tables::{Job, JobKind, JobStatus},
+    tables::{Job, JobKind, JobStatus, MAX_JOB_RESULT_BYTES},
 };
 use crate::{
     error::Error,
@@ -18,6 +18,11 @@ use crate::{
 
 /// Jobs that are looked at in one transaction when the database is opened.
 const RECOVERED_PER_TRANSACTION: usize = 1_000;
+
+/// What is kept of the message of an error, in bytes.
+const ERROR_BYTES: usize = 64 << 10;
+/// Data of an error that is larger is not kept.
+const ERROR_DATA_BYTES: usize = 1 << 20;
 
 /// How an attempt ended.
 pub(super) struct Ended {
@@ -108,6 +113,16 @@ pub(super) fn end(tx: &mut WriteTx, job: &Doc<Job>, ended: Ended, retention: Dur
     Ok(ran)
 }
 
+/// Refuses a result that is too large to be kept.
+pub(super) fn kept(function: &'static str, result: String) -> Result<String, CallError> {
+    if result.len() <= MAX_JOB_RESULT_BYTES {
+        return Ok(result);
+    }
+    let size_bytes = result.len();
+    let reason = format!("it has {size_bytes} bytes, and a job keeps at most {MAX_JOB_RESULT_BYTES}");
+    Err(CallError::Result { function, reason })
+}
+
 pub(super) fn wrong_kind(name: &'static str, runner: &Runner, wanted: &'static str) -> CallError {
     let kind = match runner {
         Runner::Query { .. } => FunctionKind::Query,
@@ -120,8 +135,12 @@ pub(super) fn wrong_kind(name: &'static str, runner: &Runner, wanted: &'static s
 fn set_error(job: &mut Job, error: &CallError) {
     job.result = None;
     job.error_code = Some(error.code().to_owned());
-    job.error = Some(error.to_string());
-    job.error_data = Some(error.data()).filter(|data| !data.is_null()).map(ToString::to_string);
+    let mut message = error.to_string();
+    let end = (0..=ERROR_BYTES.min(message.len())).rev().find(|end| message.is_char_boundary(*end));
+    message.truncate(end.unwrap_or(0));
+    job.error = Some(message);
+    let data = Some(error.data()).filter(|data| !data.is_null()).map(ToString::to_string);
+    job.error_data = data.filter(|data| data.len() <= ERROR_DATA_BYTES);
 }
 
 fn retry_of(job: &Job) -> Retry {

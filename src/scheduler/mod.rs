@@ -45,6 +45,6 @@ pub use self::{
     retry::Retry,
     run::{Ran, Run},
     schedule::{Schedulable, Schedule},
-    tables::{Cron, Job, JobKind, JobStatus},
+    tables::{Cron, Job, JobKind, JobStatus, MAX_JOB_ARGUMENTS_BYTES, MAX_JOB_RESULT_BYTES},
     thread::ThreadScheduler,
 };

@@ -105,7 +105,8 @@ impl SchedulerCore {
             match self.run_mutation(&job) {
                 Ok((came, applied)) => {
                     newest = Some(applied);
-                    if came.as_ref().is_some_and(|ran| FINISHED.contains(&ran.status)) {
+                    let has_finished = came.as_ref().is_some_and(|ran| FINISHED.contains(&ran.status));
+                    if has_finished && !self.retention.is_zero() {
                         self.take_note_of_finished();
                     }
                     ran.extend(came);
@@ -149,7 +150,8 @@ impl SchedulerCore {
         let (name, runner) = self.runner(&job.function)?;
         let Runner::Mutation { run, .. } = runner else { return Err(finish::wrong_kind(name, &runner, "mutation")) };
         // What it did before it failed or panicked is rolled back; the job's new status is not.
-        catch_unwind(AssertUnwindSafe(|| tx.nested(|tx| run(tx, &job.arguments))))
+        let run_and_keep = |tx: &mut WriteTx| run(tx, &job.arguments).and_then(|result| finish::kept(name, result));
+        catch_unwind(AssertUnwindSafe(|| tx.nested(run_and_keep)))
             .unwrap_or_else(|panic| Err(CallError::Panicked { function: name, message: message_of(&*panic) }))
     }
 
@@ -182,10 +184,14 @@ impl SchedulerCore {
         };
         let attempt = Attempt { number: job.attempts, limit: job.attempt_limit, is_cancelled: Box::new(is_cancelled) };
         let context = ActionContext::new(Arc::clone(&self.engine), attempt);
-        let result = catch_unwind(AssertUnwindSafe(|| run(&context, &job.arguments)))
-            .unwrap_or_else(|panic| Err(CallError::Panicked { function: name, message: message_of(&*panic) }));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            run(&context, &job.arguments).and_then(|result| finish::kept(name, result))
+        }))
+        .unwrap_or_else(|panic| Err(CallError::Panicked { function: name, message: message_of(&*panic) }));
         let ended = Ended { result, wanted_wait: context.wanted_wait(), gives_up: context.gives_up() };
-        self.take_note_of_finished();
+        if !self.retention.is_zero() {
+            self.take_note_of_finished();
+        }
         self.engine.pipeline.write(Durability::Durable, |tx| {
             // Cancelled meanwhile, or the database was opened again elsewhere: then this attempt is not the job's any more.
             let own = tx.get(id)?.filter(|now| now.status == JobStatus::Running && now.attempts == job.attempts);

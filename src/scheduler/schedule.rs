@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     retry::Retry,
-    tables::{Job, JobKind, JobStatus},
+    tables::{Job, JobKind, JobStatus, MAX_JOB_ARGUMENTS_BYTES},
 };
 use crate::{
     error::{Error, ScheduleError},
@@ -91,8 +91,8 @@ impl Schedule<'_> {
     ///
     /// # Errors
     ///
-    /// [`NotRegistered`](ScheduleError::NotRegistered); arguments that do not read back from JSON; and what
-    /// [`WriteTx::insert`] answers.
+    /// [`NotRegistered`](ScheduleError::NotRegistered); arguments that are larger than
+    /// [`MAX_JOB_ARGUMENTS_BYTES`] or do not read back from JSON; and what [`WriteTx::insert`] answers.
     pub fn now<F: Schedulable<Kind>, Kind>(self, function: F) -> Result<Id<Job>, Error> {
         let due_at = self.tx.now();
         self.at(due_at, function)
@@ -136,6 +136,8 @@ impl Schedule<'_> {
             was_open = !job.is_finished();
             if was_open {
                 job.status = JobStatus::Cancelled;
+                // What waited for a distant day is not to be kept until then.
+                job.due_at = job.due_at.min(now);
                 job.finished_at = Some(now);
             }
         })?;
@@ -166,6 +168,10 @@ impl Schedule<'_> {
 pub(super) fn stored_arguments<F: Function>(function: &F) -> Result<String, ScheduleError> {
     let lost = |error: serde_json::Error| ScheduleError::Arguments { function: F::NAME, reason: error.to_string() };
     let arguments = serde_json::to_string(function).map_err(lost)?;
+    if arguments.len() > MAX_JOB_ARGUMENTS_BYTES {
+        let (size_bytes, limit_bytes) = (arguments.len(), MAX_JOB_ARGUMENTS_BYTES);
+        return Err(ScheduleError::ArgumentsTooLarge { function: F::NAME, size_bytes, limit_bytes });
+    }
     serde_json::from_str::<F>(&arguments).map_err(lost)?;
     Ok(arguments)
 }

@@ -4,6 +4,11 @@ use serde_json::Value;
 
 use crate::{schema, schema::Id, time::Timestamp};
 
+/// The largest arguments that a job may have, in bytes of JSON.
+pub const MAX_JOB_ARGUMENTS_BYTES: usize = 16 << 20;
+/// The largest result that a job may have, in bytes of JSON. These and what is kept of an error leave room in the row.
+pub const MAX_JOB_RESULT_BYTES: usize = 8 << 20;
+
 schema! {
     /// Where a job stands.
     pub enum JobStatus {

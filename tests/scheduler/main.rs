@@ -3,6 +3,7 @@
 mod actions;
 mod crashes;
 mod crons;
+mod hostile;
 mod mutations;
 mod threads;
 
