@@ -4,7 +4,6 @@ use super::{
     error::{AgentError, Result, not_empty},
     internal::history::{Subject, record},
     schema::*,
-    tasks,
 };
 use crate::prelude::*;
 
@@ -24,7 +23,7 @@ functions! {
         user: String = "system".to_owned(),
     } -> Result<Id<AcceptanceCriterion>, AgentError> |tx| {
         not_empty("text", &text)?;
-        tasks::existing(tx, task_id)?;
+        tx.existing(task_id)?;
         let last = tx.query(AcceptanceCriterion::by_task).eq(task_id).descending().first()?;
         let position = last.map_or(0, |last| last.position + 1);
         let id = tx.insert(AcceptanceCriterion { task_id, text: text.clone(), done: false, position })?;
@@ -79,10 +78,7 @@ functions! {
 }
 
 fn reorder(tx: &mut WriteTx, arguments: &ReorderCriterion) -> Result<()> {
-    let Some(criterion) = tx.get(arguments.id)? else {
-        let id = arguments.id.to_string();
-        return Err(crate::Error::from(crate::TransactionError::NotFound { id }).into());
-    };
+    let criterion = tx.existing(arguments.id)?;
     renumber(tx, criterion.task_id, Some((arguments.id, arguments.position)))?;
     let position = tx.get(arguments.id)?.map_or(criterion.position, |moved| moved.position);
     if position == criterion.position {

@@ -5,9 +5,7 @@ use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
     internal::ai_responses::{ExpireAnswer, Respond, settle},
-    projects,
     schema::*,
-    tasks,
 };
 use crate::{Retry, prelude::*};
 
@@ -101,8 +99,8 @@ fn write(
 ) -> Result<Id<ChatMessage>> {
     not_empty("text", &text)?;
     match (project_id, task_id) {
-        (Some(project), None) => drop(projects::existing(tx, project)?),
-        (None, Some(task)) => drop(tasks::existing(tx, task)?),
+        (Some(project), None) => drop(tx.existing(project)?),
+        (None, Some(task)) => drop(tx.existing(task)?),
         (None, None) | (Some(_), Some(_)) => return Err(AgentError::MessageTarget),
     }
     let status = ChatStatus::Complete;

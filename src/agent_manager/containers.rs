@@ -5,7 +5,6 @@ use super::{
     error::{AgentError, not_empty},
     internal::history::{Subject, record},
     schema::*,
-    servers,
 };
 use crate::prelude::*;
 
@@ -35,7 +34,7 @@ functions! {
     } -> Result<Id<Container>, AgentError> |tx| {
         not_empty("name", &name)?;
         not_empty("image", &image)?;
-        servers::existing(tx, server_id)?;
+        tx.existing(server_id)?;
         let id = tx.insert(Container { server_id, name: name.clone(), image, status, ports })?;
         record(tx, Subject::None, "container.created", &user, Some(name))?;
         Ok(id)

@@ -7,7 +7,6 @@ use super::{
     error::{AgentError, Result},
     internal::history::{Subject, record},
     schema::*,
-    tasks,
 };
 use crate::prelude::*;
 
@@ -78,8 +77,8 @@ fn is_waiting(tx: &ReadTx, task: Id<Task>) -> Result<bool, crate::Error> {
 fn add(tx: &mut WriteTx, arguments: &AddDependency) -> Result<()> {
     let AddDependency { task_id, depends_on, user } = arguments;
     let (task_id, depends_on) = (*task_id, *depends_on);
-    tasks::existing(tx, task_id)?;
-    tasks::existing(tx, depends_on)?;
+    tx.existing(task_id)?;
+    tx.existing(depends_on)?;
     let pair = tx.query(TaskDependency::by_task_and_depends_on).eq((task_id, depends_on)).unique()?;
     if pair.is_some() {
         return Ok(());

@@ -5,9 +5,8 @@ use super::{
     error::{AgentError, Result, not_empty},
     internal::history::{Subject, record},
     schema::*,
-    tasks,
 };
-use crate::{Error, prelude::*};
+use crate::prelude::*;
 
 functions! {
     /// The functions of agents' jobs.
@@ -34,7 +33,7 @@ functions! {
         user: String = "system".to_owned(),
     } -> Result<Id<AgentJob>, AgentError> |tx| {
         not_empty("kind", &kind)?;
-        tasks::existing(tx, task_id)?;
+        tx.existing(task_id)?;
         let id = tx.insert(AgentJob {
             task_id,
             kind: kind.clone(),
@@ -120,8 +119,7 @@ functions! {
 
 /// The job, if it has not ended.
 fn open(tx: &ReadTx, id: Id<AgentJob>) -> Result<Doc<AgentJob>> {
-    let missing = || Error::from(crate::TransactionError::NotFound { id: id.to_string() });
-    let job = tx.get(id)?.ok_or_else(missing)?;
+    let job = tx.existing(id)?;
     match job.status {
         AgentJobStatus::Queued | AgentJobStatus::Running => Ok(job),
         AgentJobStatus::Succeeded | AgentJobStatus::Failed | AgentJobStatus::Cancelled => {

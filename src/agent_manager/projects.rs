@@ -6,7 +6,7 @@ use super::{
     internal::history::{Subject, record},
     schema::*,
 };
-use crate::{Error, prelude::*};
+use crate::prelude::*;
 
 functions! {
     /// The functions of projects.
@@ -108,10 +108,4 @@ fn checked_repository(repository: String) -> Result<Option<String>> {
         Some((owner, name)) if is_word(owner) && is_word(name) => Ok(Some(repository)),
         Some(_) | None => Err(AgentError::Repository { given: repository }),
     }
-}
-
-/// The project, or an error that names it.
-pub(super) fn existing(tx: &ReadTx, id: Id<Project>) -> Result<Doc<Project>> {
-    let missing = || Error::from(crate::TransactionError::NotFound { id: id.to_string() });
-    Ok(tx.get(id)?.ok_or_else(missing)?)
 }

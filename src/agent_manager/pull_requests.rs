@@ -206,7 +206,7 @@ pub(super) fn tasks_on_branch(tx: &ReadTx, repository: &str, branch: &str) -> Re
 
 /// Gives a task that has a branch the pull requests that were there before it.
 pub(super) fn link_waiting(tx: &mut WriteTx, id: Id<Task>) -> Result<()> {
-    let task = tasks::existing(tx, id)?;
+    let task = tx.existing(id)?;
     let repository = tx.get(task.project_id)?.and_then(|project| project.repository.clone());
     let (Some(branch), Some(repository)) = (&task.branch, repository) else { return Ok(()) };
     for pull_request in tx.query(PullRequest::by_head_branch).eq(branch.as_str()).collect()? {

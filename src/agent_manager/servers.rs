@@ -11,7 +11,7 @@ use super::{
     },
     schema::*,
 };
-use crate::{Error, prelude::*};
+use crate::prelude::*;
 
 /// How a server did in a stretch of time: averages of what was reported in it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -260,10 +260,4 @@ fn average(samples: &[Doc<ServerMetrics>], at: Timestamp) -> Option<MetricsPoint
         network_in_bytes: last.network_in_bytes,
         network_out_bytes: last.network_out_bytes,
     })
-}
-
-/// The server, or an error that names it.
-pub(super) fn existing(tx: &ReadTx, id: Id<Server>) -> Result<Doc<Server>> {
-    let missing = || Error::from(crate::TransactionError::NotFound { id: id.to_string() });
-    Ok(tx.get(id)?.ok_or_else(missing)?)
 }

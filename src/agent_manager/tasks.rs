@@ -4,10 +4,9 @@ use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
     internal::history::{Subject, record},
-    projects,
     schema::*,
 };
-use crate::{Error, prelude::*};
+use crate::prelude::*;
 
 functions! {
     /// The functions of tasks.
@@ -75,7 +74,7 @@ functions! {
         position: u32,
         user: String = "system".to_owned(),
     } -> Result<(), AgentError> |tx| {
-        let task = existing(tx, id)?;
+        let task = tx.existing(id)?;
         place(tx, id, task.category, Some(position), &user)
     }
 
@@ -89,7 +88,7 @@ functions! {
 fn create(tx: &mut WriteTx, arguments: &CreateTask) -> Result<Id<Task>> {
     let CreateTask { project_id, title, description, category, priority, assignee, branch, user } = arguments.clone();
     not_empty("title", &title)?;
-    projects::existing(tx, project_id)?;
+    tx.existing(project_id)?;
     let position = column_len(tx, project_id, category)?;
     let [assignee, branch] = [assignee, branch].map(|text| text.filter(|text| !text.is_empty()));
     let task = Task { project_id, title, description, category, priority, assignee, branch, position };
@@ -126,7 +125,7 @@ pub(super) fn place(
     position: Option<u32>,
     user: &str,
 ) -> Result<()> {
-    let task = existing(tx, id)?;
+    let task = tx.existing(id)?;
     let is_same_column = task.category == category;
     let len = column_len(tx, task.project_id, category)? - u32::from(is_same_column);
     let position = position.unwrap_or(len).min(len);
@@ -143,7 +142,7 @@ pub(super) fn place(
 }
 
 fn delete(tx: &mut WriteTx, arguments: &DeleteTask) -> Result<()> {
-    let task = existing(tx, arguments.id)?;
+    let task = tx.existing(arguments.id)?;
     close_gap(tx, &task)?;
     tx.delete(task.id())?;
     let details = Some(format!("{}: {}", task.id(), task.title));
@@ -174,10 +173,4 @@ fn shift(
 fn column_len(tx: &ReadTx, project: Id<Project>, category: Category) -> Result<u32> {
     let last = tx.query(Task::by_project_and_category).eq((project, category)).descending().first()?;
     Ok(last.map_or(0, |task| task.position + 1))
-}
-
-/// The task, or an error that names it.
-pub(super) fn existing(tx: &ReadTx, id: Id<Task>) -> Result<Doc<Task>> {
-    let missing = || Error::from(crate::TransactionError::NotFound { id: id.to_string() });
-    Ok(tx.get(id)?.ok_or_else(missing)?)
 }

@@ -5,7 +5,6 @@ use super::{
     error::{AgentError, not_empty},
     internal::history::{Subject, record},
     schema::*,
-    tasks,
 };
 use crate::prelude::*;
 
@@ -29,7 +28,7 @@ functions! {
         user: String = "system".to_owned(),
     } -> Result<Id<Test>, AgentError> |tx| {
         not_empty("name", &name)?;
-        tasks::existing(tx, task_id)?;
+        tx.existing(task_id)?;
         let (status, duration_ms, output) = (TestStatus::Pending, None, None);
         let id = tx.insert(Test { task_id, name: name.clone(), kind, status, duration_ms, output })?;
         record(tx, Subject::Task(task_id), "test.created", &user, Some(name))?;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     encoding::{ByteRange, Key},
-    error::{Error, RowError},
+    error::{Error, RowError, TransactionError},
     schema::{Doc, Id, Index, Table, decode_row},
     storage::{Change, Changes, Order, Scan, Snapshot},
     time::Ts,
@@ -57,6 +57,15 @@ impl ReadTx {
             Some(doc) => doc.map(Some).map_err(Error::from),
             None => Ok(None),
         }
+    }
+
+    /// The document with this id, which must be there.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, and what [`get`](Self::get) answers.
+    pub fn existing<T: Table>(&self, id: Id<T>) -> Result<Doc<T>, Error> {
+        self.get(id)?.ok_or_else(|| TransactionError::NotFound { id: id.to_string() }.into())
     }
 
     /// A query over an index: [`eq`](IndexQuery::eq) and [`range`](IndexQuery::range) narrow it, [`collect`](IndexQuery::collect) and

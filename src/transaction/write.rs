@@ -146,10 +146,6 @@ impl WriteTx {
         Ok(self.read.changes.into_iter().collect())
     }
 
-    fn existing<T: Table>(&self, id: Id<T>) -> Result<Doc<T>, Error> {
-        self.get(id)?.ok_or_else(|| TransactionError::NotFound { id: id.to_string() }.into())
-    }
-
     fn update<T: Table>(&mut self, old: &Doc<T>, new: T) -> Result<(), Error> {
         if **old == new {
             return Ok(());

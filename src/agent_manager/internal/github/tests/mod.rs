@@ -2,4 +2,5 @@
 
 mod examples;
 mod malformed;
+#[path = "../../../../../tests/webhooks/shared_data.rs"]
 mod shared_data;
