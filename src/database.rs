@@ -37,7 +37,11 @@ impl Db {
         let work = DueWork::new(Arc::clone(&self.0.work));
         let waking = Arc::clone(scheduler);
         let started = work.on_new_work(move || waking.wake()).and_then(|()| scheduler.start(work));
-        started.map_err(|error| OpenError::Scheduler { reason: error.to_string().into() })
+        started.map_err(|error| {
+            // What has not begun is not to be told to end.
+            self.0.work.stop();
+            OpenError::Scheduler { reason: error.to_string().into() }
+        })
     }
 }
 
@@ -89,6 +93,10 @@ impl Db {
 
     /// Like [`write`](Self::write), with its own durability. On a durable database, a relaxed call shows readers its
     /// own commit and those before it at once, though they may not be durable yet.
+    ///
+    /// # Errors
+    ///
+    /// As for `write`.
     pub fn write_with<R, E: From<Error>>(
         &self,
         durability: Durability,
@@ -154,7 +162,8 @@ impl Db {
         self.0.engine.subscribe(query)
     }
 
-    /// Runs the function of this name with arguments in JSON, an object: what a network layer or a console does.
+    /// Runs the function of this name with arguments in JSON, an object: what a network layer or a console does. On the
+    /// caller's thread; a function that panics, panics here.
     ///
     /// # Errors
     ///
@@ -247,14 +256,14 @@ impl Drop for Inner {
     }
 }
 
-/// Describes a database that is about to be opened.
+/// Describes a database that is about to be opened, perhaps by another thread: opening it may take a while.
 pub struct Builder {
     registration: Registration,
     dropped: Vec<String>,
     config: Config,
     clock: Option<Arc<dyn Clock>>,
     scheduler: Option<Arc<dyn Scheduler>>,
-    on_progress: Box<dyn FnMut(BuildProgress)>,
+    on_progress: Box<dyn FnMut(BuildProgress) + Send>,
     background: Background,
 }
 
@@ -312,7 +321,7 @@ impl Builder {
     }
 
     /// Is told, while the database opens, how far the building of an index or the rewriting of a table has come.
-    pub fn on_progress(mut self, progress: impl FnMut(BuildProgress) + 'static) -> Self {
+    pub fn on_progress(mut self, progress: impl FnMut(BuildProgress) + Send + 'static) -> Self {
         self.on_progress = Box::new(progress);
         self
     }
@@ -332,8 +341,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// The path is something else, is in use, cannot be read or written; a file is damaged or of a newer format; the
-    /// declared tables do not fit the stored ones. Nothing is changed then.
+    /// An option is out of bounds; the path is something else, is in use, cannot be read or written; a file is damaged or
+    /// of a newer format; functions, resources or crons clash; the declared tables do not fit the stored ones. Nothing
+    /// is changed then. And the scheduler does not begin, by when the tables have been brought up to date.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Db, OpenError> {
         self.config.check()?;
         let path = path.as_ref();
@@ -345,7 +355,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// The declared tables contradict each other, or an option is out of bounds.
+    /// The declared tables contradict each other; functions, resources or crons clash; an option is out of bounds; the
+    /// scheduler does not begin.
     pub fn in_memory(self) -> Result<Db, OpenError> {
         self.open_on(MemoryDisk::default())
     }

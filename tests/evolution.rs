@@ -1,7 +1,8 @@
 //! Opening a database with other tables than it was written with: what is brought over by itself, and what is refused.
 
-use std::{cell::RefCell, rc::Rc};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tropism::{
     BuildProgress, Builder, Db, Error, OpenError, SchemaError,
     disk::{CrashKind, MemoryDisk, SimulatedDisk, SyncStage},
@@ -217,11 +218,11 @@ fn two_tables_of_one_name_are_refused() {
 fn building_an_index_reports_its_progress_in_batches() -> Result<(), Error> {
     let disk = MemoryDisk::new();
     written(&disk)?;
-    let seen: Rc<RefCell<Vec<BuildProgress>>> = Rc::default();
-    let reports = Rc::clone(&seen);
-    let progress = move |progress| reports.borrow_mut().push(progress);
+    let seen: Arc<Mutex<Vec<BuildProgress>>> = Arc::default();
+    let reports = Arc::clone(&seen);
+    let progress = move |progress| reports.lock().push(progress);
     builder().tables::<(second::Project, second::Task)>().on_progress(progress).open_on(disk)?.close()?;
-    let seen = seen.borrow();
+    let seen = seen.lock();
     let built: Vec<u64> =
         seen.iter().filter(|progress| !progress.indexes.is_empty()).map(|progress| progress.rows_done).collect();
     assert_eq!(built, [1_000, 2_000, 2_500]);

@@ -64,9 +64,9 @@ struct Source {
 /// How many requests a source may send: so many at once, and on the average so many in so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
+    /// How many; 0 counts as 1.
     pub requests: u32,
-    /// In how long.
+    /// In how long; a millisecond at least.
     pub per: Duration,
 }
 
@@ -280,7 +280,8 @@ impl WebhookIntake {
         bucket.room = (bucket.room + passed * most / per).min(most);
         bucket.at = now;
         if bucket.room < 1.0 {
-            let retry_after = Duration::from_secs_f64((1.0 - bucket.room) * per / most);
+            let seconds = (1.0 - bucket.room) * per / most;
+            let retry_after = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
             return Err(IntakeError::TooMany { retry_after });
         }
         bucket.room -= 1.0;
@@ -306,9 +307,10 @@ fn not_json(error: &dyn std::error::Error) -> IntakeError {
     IntakeError::NotJson { reason: error.to_string() }
 }
 
-/// Standard Webhooks carry the type within: `{ "type": "job.progress", "timestamp": …, "data": … }`.
+/// Standard Webhooks carry the type within: `{ "type": "job.progress", "timestamp": …, "data": … }`. One that is longer
+/// than a header may be is none.
 fn type_in(payload: &str) -> String {
     let payload: Option<serde_json::Value> = serde_json::from_str(payload).ok();
     let named = payload.as_ref().and_then(|payload| payload.get("type")?.as_str());
-    named.unwrap_or("unknown").to_owned()
+    named.filter(|named| named.len() <= HEADER_BYTES).unwrap_or("unknown").to_owned()
 }

@@ -39,4 +39,7 @@ pub enum ScheduleError {
     /// The scheduler has no database, or its database is closed.
     #[error("the scheduler is not in use by an open database; hand it to `Db::builder().scheduler(…)`")]
     NotStarted,
+    /// The scheduler serves an open database already.
+    #[error("the scheduler is in use by another open database; give each database a scheduler of its own")]
+    InUse,
 }

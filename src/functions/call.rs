@@ -109,12 +109,9 @@ fn parse_text<F: Function>(arguments: &str) -> Result<F, CallError> {
 /// Reads arguments that somebody gives: an object, `null` for none. Unknown names are refused where names are known.
 fn parse<F: Function>(arguments: Value) -> Result<F, CallError> {
     let wrong = |field: String, reason: String| CallError::Arguments { function: F::NAME, field, reason };
-    let given = match arguments {
-        Value::Object(object) => object,
-        Value::Null => Map::new(),
-        other => {
-            return Err(wrong(String::new(), format!("an object was expected, and {} was given", kind_of(&other))));
-        }
+    let arguments = if arguments.is_null() { Value::Object(Map::new()) } else { arguments };
+    let Some(given) = arguments.as_object() else {
+        return Err(wrong(String::new(), format!("an object was expected, and {} was given", kind_of(&arguments))));
     };
     let known = F::describe().arguments;
     if let Some(known) = known
@@ -127,7 +124,7 @@ fn parse<F: Function>(arguments: Value) -> Result<F, CallError> {
         let names = known.unwrap_or_default().iter().map(|argument| argument.name);
         names.filter(|name| !given.contains_key(*name)).find(|name| message.contains(&format!("`{name}`")))
     };
-    serde_path_to_error::deserialize(&Value::Object(given.clone())).map_err(|error| {
+    serde_path_to_error::deserialize(&arguments).map_err(|error| {
         let reason = error.inner().to_string();
         let path = path_text(error.path());
         match missing(&reason).filter(|_| path.is_empty()) {

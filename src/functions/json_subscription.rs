@@ -9,13 +9,14 @@ use crate::reactive::{CallbackSubscription, LiveQueryId, Subscription, Value};
 
 /// A subscription to a query that was named, not typed: for a network layer or a console. It behaves as a
 /// [`Subscription`] does, and shares its live query with all who subscribe to the same.
+#[must_use = "dropping it ends the subscription"]
 pub struct JsonSubscription(Box<dyn Values>);
 
 /// A value as it arrives.
 type Arrived = Result<Json, CallError>;
 
 /// A subscription without its type.
-trait Values: Send {
+trait Values: Send + Sync {
     fn recv(&self) -> Option<Arrived>;
     fn recv_timeout(&self, timeout: Duration) -> Option<Arrived>;
     fn try_recv(&self) -> Option<Arrived>;

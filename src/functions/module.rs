@@ -53,7 +53,7 @@ pub struct Registration {
     pub(crate) entries: Vec<Entry>,
     pub(crate) resources: Vec<(&'static str, TypeId, Arc<dyn Any + Send + Sync>)>,
     /// What the floors above collect; this one does not look into it.
-    pub(crate) others: Vec<Box<dyn Any>>,
+    pub(crate) others: Vec<Box<dyn Any + Send>>,
 }
 
 impl Registration {

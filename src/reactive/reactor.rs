@@ -38,6 +38,7 @@ pub(crate) struct ReactorCore {
     callbacks: Mutex<Option<Sender<Callback>>>,
     /// The other end, where steps are taken by hand.
     by_hand: Option<Receiver<Callback>>,
+    /// The one that evaluates, then the one that calls back; none where both are done by hand.
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -128,15 +129,12 @@ impl ReactorCore {
     /// Ends every subscription and both threads.
     pub(crate) fn close(&self) {
         self.registry.close();
+        let mut evaluating = std::mem::take(&mut *self.threads.lock());
+        let calling_back = evaluating.split_off(evaluating.len().min(1));
+        join_others(evaluating);
+        // Only now: a query that was being evaluated has its callbacks hear of the end when it is let go.
         self.callbacks.lock().take();
-        let current = std::thread::current().id();
-        let threads = std::mem::take(&mut *self.threads.lock());
-        // A handle may be dropped in a callback or a query; that thread ends by itself.
-        for thread in threads.into_iter().filter(|thread| thread.thread().id() != current) {
-            if thread.join().is_err() {
-                tracing::error!(target: "tropism", "a reactor thread panicked");
-            }
-        }
+        join_others(calling_back);
     }
 
     /// Has a callback called soon.
@@ -187,6 +185,16 @@ fn describe(reads: &ReadSet) -> String {
         text.push(format!("and {} more", reads.iter().len() - SHOWN));
     }
     text.join(", ")
+}
+
+/// Waits for threads to end. A handle may be dropped in a callback or a query; that thread ends by itself.
+fn join_others(threads: Vec<JoinHandle<()>>) {
+    let current = std::thread::current().id();
+    for thread in threads.into_iter().filter(|thread| thread.thread().id() != current) {
+        if thread.join().is_err() {
+            tracing::error!(target: "tropism", "a reactor thread panicked");
+        }
+    }
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StorageError> {

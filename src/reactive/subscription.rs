@@ -43,6 +43,7 @@ impl LiveQueryId {
 ///
 /// Use it as an iterator (`for value in &subscription`), with [`receiver`](Self::receiver) in `select!`, by
 /// [`current`](Self::current), or hand it a callback with [`on_change`](Self::on_change).
+#[must_use = "dropping it ends the subscription"]
 pub struct Subscription<T, E = Error> {
     live_query: u64,
     inlet: Inlet<T, E>,
@@ -270,7 +271,7 @@ impl<T, E> Drop for Subscription<T, E> {
 #[must_use = "dropping it ends the subscription"]
 pub struct CallbackSubscription {
     is_ended: Arc<AtomicBool>,
-    _subscription: Box<dyn Send>,
+    _subscription: Box<dyn Send + Sync>,
 }
 
 impl Drop for CallbackSubscription {

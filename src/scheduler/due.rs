@@ -152,9 +152,11 @@ impl SchedulerCore {
 
     fn next_mutation(&self) -> Result<Option<Timestamp>, Error> {
         let job = self.mutations.first(&self.engine, |_| true)?;
+        // A row that is nobody's would be due for ever, for nobody sets its next time.
+        let is_declared = |cron: &Doc<Cron>| self.crons.contains_key(&cron.name);
         let cron = match self.crons.is_empty() {
             true => None,
-            false => self.engine.pipeline.read(|tx| tx.query(Cron::by_next_run_at).first())?,
+            false => self.engine.pipeline.read(|tx| tx.query(Cron::by_next_run_at).filter(is_declared).first())?,
         };
         let forget_at = self.state.lock().forget_at;
         Ok([job.map(|job| job.due_at), cron.map(|cron| cron.next_run_at), forget_at].into_iter().flatten().min())

@@ -15,7 +15,7 @@ pub trait Scheduler: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Whatever keeps it from beginning; the database is not opened then.
+    /// Whatever keeps it from beginning. It leaves nothing running then, is not stopped, and the database is not opened.
     fn start(&self, work: DueWork) -> Result<(), Error>;
 
     /// Something may be due earlier than was known. Called within a commit, on any thread: it notes that and returns at

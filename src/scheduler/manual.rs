@@ -43,7 +43,8 @@ const RUNS_AT_MOST: usize = 1_000_000;
 /// # Ok::<(), tropism::Error>(())
 /// ```
 ///
-/// Cheap to clone; clones are the same scheduler.
+/// Cheap to clone; clones are the same scheduler. It serves one database at a time: another cannot be opened with it
+/// until that one is closed.
 #[derive(Clone)]
 pub struct ManualScheduler {
     clock: Arc<ManualClock>,
@@ -151,7 +152,11 @@ fn next(work: &DueWork) -> Result<Option<(Timestamp, RunKind)>, Error> {
 
 impl Scheduler for ManualScheduler {
     fn start(&self, work: DueWork) -> Result<(), Error> {
-        *self.work.lock() = Some(work);
+        let mut own = self.work.lock();
+        if own.is_some() {
+            return Err(ScheduleError::InUse.into());
+        }
+        *own = Some(work);
         Ok(())
     }
 

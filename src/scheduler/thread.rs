@@ -83,8 +83,11 @@ impl ThreadScheduler {
 
 impl Scheduler for ThreadScheduler {
     fn start(&self, work: DueWork) -> Result<(), Error> {
-        self.spawn("tropism-mutations", &work, RunKind::Mutations)?;
-        (0..self.workers).try_for_each(|_| self.spawn("tropism-action", &work, RunKind::Action))
+        let mutations = self.spawn("tropism-mutations", &work, RunKind::Mutations);
+        let mut actions = 0..self.workers;
+        let started =
+            mutations.and_then(|()| actions.try_for_each(|_| self.spawn("tropism-action", &work, RunKind::Action)));
+        started.inspect_err(|_| self.stop())
     }
 
     fn wake(&self) {

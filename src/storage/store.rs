@@ -236,7 +236,6 @@ impl Store {
         ended.and(closed)
     }
 
-    /// The clock that commits take their time from.
     /// The newest commit that readers see.
     pub(crate) fn visible_ts(&self) -> u64 {
         self.visible_ts.load(Ordering::Acquire)

@@ -127,12 +127,12 @@ fn finish(tx: &mut WriteTx, event: &Doc<WebhookEvent>, handled: Result<Handled>)
         }
         Err(error) => {
             row.last_error = Some(error.to_string());
-            row.attempts += 1;
+            row.attempts = row.attempts.saturating_add(1);
             let is_dead = row.attempts > limits.webhook_retries;
             row.status = if is_dead { WebhookStatus::Dead } else { WebhookStatus::Failed };
-            let doublings = 1i64.checked_shl(row.attempts - 1).unwrap_or(i64::MAX);
-            let wait =
-                i64::try_from(limits.webhook_retry_wait.as_millis()).unwrap_or(i64::MAX).saturating_mul(doublings);
+            // Of 2 to the 63rd there is only the negative.
+            let doubled = 1i64 << (row.attempts - 1).min(62);
+            let wait = i64::try_from(limits.webhook_retry_wait.as_millis()).unwrap_or(i64::MAX).saturating_mul(doubled);
             let retry_at = Timestamp::from_millis(now.as_millis().saturating_add(wait));
             row.next_attempt_at = (!is_dead).then_some(retry_at);
         }
