@@ -1,6 +1,10 @@
 //! [`Db`] and its [`Builder`]: wires the floors, holds no logic.
 
-use std::{panic::Location, path::Path, sync::Arc};
+use std::{
+    panic::{AssertUnwindSafe, Location, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
 
 use crate::{
     config::Config,
@@ -50,8 +54,9 @@ impl Inner {
     fn stop_scheduler(&self) {
         if self.work.stop()
             && let Some(scheduler) = &self.scheduler
+            && catch_unwind(AssertUnwindSafe(|| scheduler.stop())).is_err()
         {
-            scheduler.stop();
+            tracing::error!(target: "tropism", "the scheduler panicked when it was stopped");
         }
     }
 }
@@ -249,9 +254,17 @@ impl Db {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.stop_scheduler();
-        self.engine.reactor.close();
-        if let Err(error) = self.engine.pipeline.store().close(false) {
-            tracing::error!(target: "tropism", %error, "the database was dropped and could not be made durable");
+        let engine = Arc::clone(&self.engine);
+        let close = move || {
+            engine.reactor.close();
+            if let Err(error) = engine.pipeline.store().close(false) {
+                tracing::error!(target: "tropism", %error, "the database was dropped and could not be made durable");
+            }
+        };
+        // Within a transaction of its own, in a scheduled mutation for example, it would wait for itself.
+        match Reentrancy::check_may_wait(self.engine.pipeline.identity(), "drop") {
+            Ok(()) => close(),
+            Err(_) => drop(std::thread::Builder::new().name("tropism-close".to_owned()).spawn(close)),
         }
     }
 }

@@ -61,7 +61,9 @@ pub(super) fn subscribe<Q: Query>(engine: &Engine, arguments: Value) -> Result<J
 }
 
 pub(super) fn mutation<M: Mutation>(engine: &Arc<Engine>, arguments: Value) -> Result<Value, CallError> {
-    to_json::<M>(&engine.mutate(&parse::<M>(arguments)?).map_err(failed::<M>)?)
+    let mutation = parse::<M>(arguments)?;
+    // Within the transaction: what the caller hears as a failure has not happened.
+    engine.mutate_with::<M, _, _>(|tx| to_json::<M>(&mutation.run(tx).map_err(failed::<M>)?))
 }
 
 pub(super) fn action<A: Action>(engine: &Arc<Engine>, arguments: Value) -> Result<Value, CallError> {

@@ -49,11 +49,19 @@ impl Engine {
     }
 
     pub(crate) fn mutate<M: Mutation>(&self, mutation: &M) -> Result<M::Output, M::Error> {
+        self.mutate_with::<M, _, _>(|tx| mutation.run(tx))
+    }
+
+    /// Runs a mutation and what is made of its result in one transaction.
+    pub(super) fn mutate_with<M: Mutation, R, E: From<Error> + std::fmt::Display>(
+        &self,
+        run: impl FnOnce(&mut WriteTx) -> Result<R, E>,
+    ) -> Result<R, E> {
         let span = span::<M>(FunctionKind::Mutation);
         let _entered = span.enter();
         let mut measuring = Measuring::start(Some(&self.functions.recorder), M::NAME, FunctionKind::Mutation);
         let result = self.pipeline.write(self.durability, |tx| {
-            let result = mutation.run(tx);
+            let result = run(tx);
             (measuring.documents_read, measuring.documents_written) = (tx.documents_read(), tx.documents_written());
             result
         });

@@ -6,6 +6,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use super::cron_expression::CronExpression;
 use super::{
     due::SchedulerCore,
+    finish::first_of,
     schedule::{Schedulable, new_job, stored_arguments},
     tables::{Cron, Job, JobKind, JobStatus},
 };
@@ -206,9 +207,6 @@ impl SchedulerCore {
     }
 }
 
-/// Runs of a cron that are let go in one transaction.
-const RUNS_PER_TRANSACTION: usize = 500;
-
 /// When a cron runs that has no time left.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
@@ -239,14 +237,14 @@ pub(super) fn fire(tx: &mut WriteTx, id: Id<Cron>, plan: &CronPlan, now: Timesta
 /// Gives up a cron that is no longer declared: cancels what waits, lets go of its history, a part at a time, and then of
 /// itself; says whether there is more to do.
 fn give_up(tx: &mut WriteTx, id: Id<Cron>) -> Result<bool, Error> {
-    let runs = tx.query(Job::by_cron_and_status).eq(Some(id)).take(RUNS_PER_TRANSACTION).collect()?;
+    let runs = first_of(tx.query(Job::by_cron_and_status).eq(Some(id)))?;
     for run in &runs {
         if matches!(run.status, JobStatus::Queued | JobStatus::Unrunnable) {
             tx.schedule().cancel(run.id())?;
         }
         tx.patch(run.id(), |run| run.cron_id = None)?;
     }
-    let has_more = runs.len() == RUNS_PER_TRANSACTION;
+    let has_more = !runs.is_empty();
     if !has_more {
         tx.delete(id)?;
     }

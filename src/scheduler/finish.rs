@@ -13,11 +13,13 @@ use crate::{
     error::Error,
     functions::{CallError, FunctionKind, Runner},
     schema::{Doc, Id},
-    transaction::WriteTx,
+    transaction::{IndexQuery, WriteTx},
 };
 
-/// Jobs that are looked at in one transaction when the database is opened.
-const RECOVERED_PER_TRANSACTION: usize = 1_000;
+/// Jobs that are changed in one transaction when the database is opened, and the bytes of their rows: a transaction of
+/// them must fit the smallest limit there is.
+const JOBS_PER_TRANSACTION: usize = 200;
+const BYTES_PER_TRANSACTION: usize = 256 << 10;
 
 /// What is kept of the message of an error, in bytes.
 const ERROR_BYTES: usize = 64 << 10;
@@ -158,14 +160,29 @@ impl SchedulerCore {
         for status in [JobStatus::Running, JobStatus::Unrunnable] {
             for kind in [JobKind::Mutation, JobKind::Action] {
                 while self.engine.pipeline.write(self.engine.durability, |tx| -> Result<bool, Error> {
-                    let jobs = tx.query(Job::by_queue).eq((status, kind)).take(RECOVERED_PER_TRANSACTION).collect()?;
+                    let jobs = first_of(tx.query(Job::by_queue).eq((status, kind)))?;
                     jobs.iter().try_for_each(|job| recover_one(tx, job, retention))?;
-                    Ok(jobs.len() == RECOVERED_PER_TRANSACTION)
+                    Ok(!jobs.is_empty())
                 })? {}
             }
         }
         Ok(())
     }
+}
+
+/// The first jobs, as many as one transaction takes, one at least if there is one.
+pub(super) fn first_of<K, R>(jobs: IndexQuery<'_, Job, K, R>) -> Result<Vec<Doc<Job>>, Error> {
+    let (mut first, mut size_bytes) = (Vec::new(), 0);
+    for job in jobs.take(JOBS_PER_TRANSACTION).iter()? {
+        let job = job?;
+        let texts = [&job.result, &job.error, &job.error_data].into_iter().flatten();
+        size_bytes += job.arguments.len() + texts.map(String::len).sum::<usize>();
+        first.push(job);
+        if size_bytes > BYTES_PER_TRANSACTION {
+            break;
+        }
+    }
+    Ok(first)
 }
 
 fn recover_one(tx: &mut WriteTx, job: &Doc<Job>, retention: Duration) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! Functions: what they may do, what reaches whom when they fail, and that equal queries are one.
 
 mod by_name;
+mod hostile;
 mod shared;
 mod stats;
 
