@@ -1,25 +1,22 @@
-//! [`Db`] and its [`Builder`]: wires the floors, holds no logic.
+//! [`Db`]: hands on to the floors, holds no logic.
 
 use std::{
+    fmt,
     panic::{AssertUnwindSafe, Location, catch_unwind},
-    path::Path,
     sync::Arc,
 };
 
+use parking_lot::Mutex;
+
 use crate::{
-    config::Config,
-    disk::{Disk, MemoryDisk, RealDisk},
+    builder::Builder,
     error::{Error, OpenError},
-    functions::{
-        Action, CallError, Caller, Engine, FunctionDescription, Functions, JsonSubscription, Module, Mutation, Query,
-        Registration, Stats,
-    },
-    reactive::{Label, Reactor, ReactorCore, Registry, Subscription},
-    scheduler::{Cron, CronDefinition, DueWork, Job, Scheduler, SchedulerCore, ThreadScheduler},
-    schema::Tables,
-    storage::{Background, Durability, Store, StoreOptions},
-    time::{Clock, SystemClock, Timestamp},
-    transaction::{BuildProgress, Companion, Pipeline, ReadTx, Reentrancy, WriteTx, bring_up_to_date},
+    functions::{Action, CallError, Caller, Engine, FunctionDescription, JsonSubscription, Mutation, Query, Stats},
+    reactive::{Label, Reactor, Subscription},
+    scheduler::{DueWork, Scheduler, SchedulerCore},
+    storage::Durability,
+    time::Timestamp,
+    transaction::{ReadTx, Reentrancy, WriteTx},
 };
 
 /// An open database. Cheap to clone; every clone is the same database, for any thread.
@@ -33,9 +30,22 @@ struct Inner {
     engine: Arc<Engine>,
     work: Arc<SchedulerCore>,
     scheduler: Option<Arc<dyn Scheduler>>,
+    /// Held by whoever closes: another one waits until that is done.
+    closing: Mutex<()>,
 }
 
 impl Db {
+    /// A database whose floors stand; has its scheduler begin.
+    pub(crate) fn begin(
+        engine: Arc<Engine>,
+        work: Arc<SchedulerCore>,
+        scheduler: Option<Arc<dyn Scheduler>>,
+    ) -> Result<Self, OpenError> {
+        let db = Self(Arc::new(Inner { engine, work, scheduler, closing: Mutex::default() }));
+        db.start_scheduler()?;
+        Ok(db)
+    }
+
     fn start_scheduler(&self) -> Result<(), OpenError> {
         let Some(scheduler) = &self.0.scheduler else { return Ok(()) };
         let work = DueWork::new(Arc::clone(&self.0.work));
@@ -240,6 +250,7 @@ impl Db {
     /// A storage failure; what was durable stays so. `WaitInWrite` inside a transaction.
     pub fn close(self) -> Result<(), Error> {
         Reentrancy::check_may_wait(self.0.engine.pipeline.identity(), "Db::close")?;
+        let _closing = self.0.closing.lock();
         self.0.stop_scheduler();
         self.0.engine.reactor.close();
         Ok(self.0.engine.pipeline.store().close(true)?)
@@ -248,6 +259,12 @@ impl Db {
     /// The reactor of a database that is driven by hand, or `None`: see [`Builder::driven_by_hand`].
     pub fn reactor(&self) -> Option<Reactor> {
         self.0.engine.reactor.is_driven_by_hand().then(|| Reactor::new(Arc::clone(&self.0.engine.reactor)))
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db").finish_non_exhaustive()
     }
 }
 
@@ -264,172 +281,12 @@ impl Drop for Inner {
         // Within a transaction of its own, in a scheduled mutation for example, it would wait for itself.
         match Reentrancy::check_may_wait(self.engine.pipeline.identity(), "drop") {
             Ok(()) => close(),
-            Err(_) => drop(std::thread::Builder::new().name("tropism-close".to_owned()).spawn(close)),
+            Err(_) => {
+                let closer = std::thread::Builder::new().name("tropism-close".to_owned());
+                if let Err(error) = closer.spawn(close) {
+                    tracing::error!(target: "tropism", %error, "the database was dropped and could not be closed");
+                }
+            }
         }
-    }
-}
-
-/// Describes a database that is about to be opened, perhaps by another thread: opening it may take a while.
-pub struct Builder {
-    registration: Registration,
-    dropped: Vec<String>,
-    config: Config,
-    clock: Option<Arc<dyn Clock>>,
-    scheduler: Option<Arc<dyn Scheduler>>,
-    on_progress: Box<dyn FnMut(BuildProgress) + Send>,
-    background: Background,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Self {
-            registration: Registration::default(),
-            dropped: Vec::new(),
-            config: Config::default(),
-            clock: None,
-            scheduler: None,
-            on_progress: Box::new(|_| {}),
-            background: Background::Threads,
-        }
-    }
-}
-
-impl Builder {
-    /// Adds tables: a tuple of types from `schema!`. May be called several times.
-    pub fn tables<T: Tables>(mut self) -> Self {
-        self.registration.tables::<T>();
-        self
-    }
-
-    /// Adds a module: its tables, functions and resources. May be called several times.
-    pub fn module(mut self, module: impl Module) -> Self {
-        self.registration.module(module);
-        self
-    }
-
-    /// Gives up a stored table that is no longer declared: its rows and indexes are removed when the database opens.
-    pub fn drop_table(mut self, name: impl Into<String>) -> Self {
-        self.dropped.push(name.into());
-        self
-    }
-
-    /// Sets the options.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Sets where the time comes from: creation times, and what is due. By default from the scheduler if that has a
-    /// clock of its own, else from the system.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-
-    /// Sets when and where due work runs: by default a [`ThreadScheduler`], which starts its threads if there are
-    /// functions to run, and nothing where the database is driven by hand.
-    pub fn scheduler(mut self, scheduler: impl Scheduler) -> Self {
-        self.scheduler = Some(Arc::new(scheduler));
-        self
-    }
-
-    /// Is told, while the database opens, how far the building of an index or the rewriting of a table has come.
-    pub fn on_progress(mut self, progress: impl FnMut(BuildProgress) + Send + 'static) -> Self {
-        self.on_progress = Box::new(progress);
-        self
-    }
-
-    /// Starts no threads: live queries are evaluated by [`Reactor`]'s methods, checkpoints run inside the write that
-    /// makes one due, and relaxed commits become durable with [`Db::flush`], a durable write, or at the end. For tests
-    /// in which every run is the same.
-    pub fn driven_by_hand(mut self) -> Self {
-        self.background = Background::Manual;
-        self
-    }
-
-    /// Opens the database in the directory `path`, or makes one there.
-    ///
-    /// Costs milliseconds after a clean close, after a crash the length of the log, at most a few checkpoints' worth;
-    /// and the building of indexes that are new.
-    ///
-    /// # Errors
-    ///
-    /// An option is out of bounds; the path is something else, is in use, cannot be read or written; a file is damaged or
-    /// of a newer format; functions, resources or crons clash; the declared tables do not fit the stored ones. Nothing
-    /// is changed then. And the scheduler does not begin, by when the tables have been brought up to date.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Db, OpenError> {
-        self.config.check()?;
-        let path = path.as_ref();
-        let disk = RealDisk::open_or_create(path).map_err(|error| cannot_open(path, error))?;
-        self.open_on(disk)
-    }
-
-    /// Makes a database in memory, which lasts as long as its handles.
-    ///
-    /// # Errors
-    ///
-    /// The declared tables contradict each other; functions, resources or crons clash; an option is out of bounds; the
-    /// scheduler does not begin.
-    pub fn in_memory(self) -> Result<Db, OpenError> {
-        self.open_on(MemoryDisk::default())
-    }
-
-    /// Opens the database on a disk of the host's own.
-    ///
-    /// # Errors
-    ///
-    /// As for [`open`](Self::open).
-    pub fn open_on(mut self, disk: impl Disk) -> Result<Db, OpenError> {
-        let _open = tracing::debug_span!(target: "tropism", "open", disk = disk.describe()).entered();
-        self.config.check()?;
-        let options = StoreOptions {
-            durability: self.config.durability,
-            flush_interval: self.config.flush_interval,
-            overlay_limit_bytes: self.config.overlay_limit_bytes,
-            checkpoint_bytes: self.config.checkpoint_bytes,
-            segment_bytes: self.config.log_segment_bytes,
-            base_cache_bytes: self.config.base_cache_bytes,
-            background: self.background,
-        };
-        let scheduler = self.scheduler.or_else(|| {
-            let is_wanted = self.background == Background::Threads && !self.registration.entries.is_empty();
-            is_wanted.then(|| Arc::new(ThreadScheduler::new()) as Arc<dyn Scheduler>)
-        });
-        let own_clock = || scheduler.as_ref().and_then(|scheduler| scheduler.clock());
-        let clock = self.clock.or_else(own_clock).unwrap_or_else(|| Arc::new(SystemClock));
-        let Registration { mut tables, entries, resources, others } = self.registration;
-        tables.extend(<(Job, Cron)>::tables());
-        let crons = others.into_iter().filter_map(|other| other.downcast::<CronDefinition>().ok()).map(|cron| *cron);
-        let functions = Functions::new(entries, resources, self.config.recent_calls, Arc::clone(&clock))?;
-        let functions = Arc::new(functions);
-        let registry = Arc::new(Registry::new(self.config.recent_bytes));
-        let observer = Arc::clone(&registry);
-        let store = Store::open(Arc::new(disk), options, clock, observer)?;
-        let tables = bring_up_to_date(&store, tables, &self.dropped, &mut *self.on_progress).inspect_err(|_| {
-            // The refusal is what matters; closing early has nothing to lose.
-            drop(store.close(false));
-        })?;
-        let pipeline = Arc::new(Pipeline::new(store, tables, Arc::clone(&functions) as Companion));
-        let is_driven_by_hand = self.background == Background::Manual;
-        let reactor = ReactorCore::new(registry, Arc::clone(&pipeline), self.config.slow_query, is_driven_by_hand)?;
-        let engine = Arc::new(Engine { pipeline, reactor, functions, durability: self.config.durability });
-        let work = SchedulerCore::open(Arc::clone(&engine), crons.collect(), self.config.job_retention);
-        let work = work.inspect_err(|_| {
-            engine.reactor.close();
-            drop(engine.pipeline.store().close(false));
-        })?;
-        let db = Db(Arc::new(Inner { engine, work: Arc::new(work), scheduler }));
-        db.start_scheduler()?;
-        Ok(db)
-    }
-}
-
-fn cannot_open(path: &Path, error: std::io::Error) -> OpenError {
-    let path = path.display().to_string();
-    match error.kind() {
-        std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
-            OpenError::NotADatabase { path, reason: "it is a file, and a database is a directory".to_owned() }
-        }
-        _ => crate::error::StorageError::io("open", &path, error).into(),
     }
 }

@@ -40,6 +40,7 @@
 
 #[cfg(feature = "agent-manager")]
 pub mod agent_manager;
+mod builder;
 mod config;
 mod database;
 mod encoding;
@@ -52,8 +53,9 @@ mod storage;
 mod time;
 mod transaction;
 
+pub use builder::Builder;
 pub use config::Config;
-pub use database::{Builder, Db};
+pub use database::Db;
 pub use error::{
     Error, IdError, OpenError, QueryError, RegistrationError, RowError, ScheduleError, SchemaError, StorageError,
     TransactionError,

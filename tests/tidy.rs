@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 10] = [
     &["reactive"],
     &["functions"],
     &["scheduler"],
-    &["config", "database", "lib"],
+    &["config", "builder", "database", "lib"],
     &["agent_manager"],
 ];
 /// The floor of what is public: what no module of the root holds is re-exported by it.

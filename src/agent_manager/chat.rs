@@ -109,7 +109,7 @@ fn write(
 
 /// Has somebody fill an answer, and somebody else give it up if that never comes about.
 fn ask(tx: &mut WriteTx, answer: Id<ChatMessage>) -> Result<()> {
-    let limits = tx.resource::<Limits>().cloned().unwrap_or_default();
+    let limits = Limits::of(tx);
     let retry = Retry::attempts(limits.answer_attempts);
     let round = tx.get(answer)?.map_or(0, |answer| answer.round);
     tx.schedule().retrying(retry).now(Respond { id: answer, round })?;

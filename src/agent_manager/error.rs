@@ -65,6 +65,9 @@ pub enum AgentError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The processing of a webhook has ended without a word.
+    #[error("its processing has ended without a word; look at its job")]
+    Lost,
     /// The provider gave no answer.
     #[error("no answer: {reason}")]
     Unanswered {

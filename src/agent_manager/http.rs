@@ -155,6 +155,8 @@ impl IntakeError {
     pub fn status(&self) -> u16 {
         match self {
             Self::MissingHeader { .. } | Self::HeaderTooLong { .. } | Self::NotJson { .. } => 400,
+            // The host's own secret is at fault.
+            Self::Signature(SignatureError::EmptySecret | SignatureError::MalformedSecret) => 500,
             Self::Signature(_) => 401,
             Self::NotSetUp { .. } => 404,
             Self::TooLarge { .. } => 413,

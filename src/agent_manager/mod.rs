@@ -60,7 +60,7 @@ mod tasks;
 mod tests;
 mod webhooks;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 #[cfg(feature = "anthropic")]
 pub use self::anthropic::{Anthropic, ApiKey};
@@ -93,7 +93,7 @@ pub use self::{
     tests::*,
     webhooks::*,
 };
-use crate::{Module, Registration};
+use crate::{Module, ReadTx, Registration};
 
 /// The agent manager, as a module of a database: `Db::builder().module(AgentManager::new())`.
 #[derive(Default)]
@@ -143,6 +143,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Those of the database, as its functions find them.
+    fn of(tx: &ReadTx) -> Self {
+        tx.resource::<Self>().cloned().unwrap_or_default()
+    }
+}
+
 impl AgentManager {
     /// Without a provider, and with the default limits.
     pub fn new() -> Self {
@@ -159,6 +166,12 @@ impl AgentManager {
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+}
+
+impl fmt::Debug for AgentManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentManager").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 

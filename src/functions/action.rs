@@ -1,6 +1,6 @@
 //! [`ActionContext`]: what an action reaches the database through.
 
-use std::{any::Any, cell::Cell, sync::Arc, time::Duration};
+use std::{any::Any, cell::Cell, fmt, sync::Arc, time::Duration};
 
 use super::{
     engine::Engine,
@@ -29,6 +29,12 @@ impl Attempt {
     /// That of a call: there is no other.
     pub(crate) fn only() -> Self {
         Self { number: 1, limit: 1, is_cancelled: Box::new(|| false) }
+    }
+}
+
+impl fmt::Debug for ActionContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ActionContext").field("attempt", &self.attempt.number).finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`JsonSubscription`]: a subscription by name, whose values are JSON.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde_json::Value as Json;
 
@@ -53,6 +53,12 @@ impl JsonSubscription {
     /// [`Subscription::on_change`] does, the end included.
     pub fn on_change(self, callback: impl FnMut(Result<Json, CallError>) + Send + 'static) -> CallbackSubscription {
         self.0.on_change(Box::new(callback))
+    }
+}
+
+impl fmt::Debug for JsonSubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonSubscription").field("live_query", &self.live_query()).finish_non_exhaustive()
     }
 }
 

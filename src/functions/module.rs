@@ -2,6 +2,7 @@
 
 use std::{
     any::{Any, TypeId},
+    fmt,
     sync::Arc,
 };
 
@@ -54,6 +55,12 @@ pub struct Registration {
     pub(crate) resources: Vec<(&'static str, TypeId, Arc<dyn Any + Send + Sync>)>,
     /// What the floors above collect; this one does not look into it.
     pub(crate) others: Vec<Box<dyn Any + Send>>,
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration").finish_non_exhaustive()
+    }
 }
 
 impl Registration {

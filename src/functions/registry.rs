@@ -21,6 +21,7 @@ use crate::{error::RegistrationError, time::Clock, transaction::WriteTx};
 
 /// What is said of a registered function.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FunctionDescription {
     /// Its name.
     pub name: &'static str,

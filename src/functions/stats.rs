@@ -17,6 +17,7 @@ const DIGITS: u8 = 2;
 
 /// What the functions of a database have done since it was opened, as data.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
     /// Every function that was called, by name.
     pub functions: Vec<FunctionStats>,
@@ -24,6 +25,7 @@ pub struct Stats {
 
 /// What one function has done since the database was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FunctionStats {
     /// Its name.
     pub name: &'static str,
@@ -63,6 +65,7 @@ pub struct TimeStats {
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecentCall {
     /// When it ended, by the clock of the database.
     pub at: Timestamp,

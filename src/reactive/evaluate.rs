@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{
     deliver::{Inlet, Outlet, Value, channel},
@@ -58,7 +58,7 @@ pub(super) struct Evaluated {
 pub(crate) type Body<T, E> = Box<dyn Fn(&ReadTx) -> Result<T, E> + Send + Sync>;
 
 /// The newest value of a live query; locked, by whoever evaluates it.
-pub(super) type Last<'a, T, E> = MutexGuard<'a, Option<Value<T, E>>>;
+pub(super) type Last<'a, T, E> = RwLockWriteGuard<'a, Option<Value<T, E>>>;
 
 /// A closure with the values it produced, and those to whom they go.
 ///
@@ -68,7 +68,7 @@ pub(super) struct WatchedQuery<T, E> {
     id: u64,
     body: Body<T, E>,
     label: Label,
-    last: Mutex<Option<Value<T, E>>>,
+    last: RwLock<Option<Value<T, E>>>,
     outlets: Mutex<Outlets<T, E>>,
 }
 
@@ -83,7 +83,7 @@ struct Outlets<T, E> {
 impl<T, E> WatchedQuery<T, E> {
     pub(super) fn new(id: u64, body: Body<T, E>, label: Label) -> Self {
         let outlets = Outlets { open: Vec::new(), next_id: 0, is_ended: false };
-        Self { id, body, label, last: Mutex::new(None), outlets: Mutex::new(outlets) }
+        Self { id, body, label, last: RwLock::new(None), outlets: Mutex::new(outlets) }
     }
 
     /// Which live query of the database it is.
@@ -93,12 +93,12 @@ impl<T, E> WatchedQuery<T, E> {
 
     /// Waits until nobody evaluates, and keeps others from it.
     pub(super) fn lock(&self) -> Last<'_, T, E> {
-        self.last.lock()
+        self.last.write()
     }
 
     /// The same, unless somebody evaluates at this moment.
-    pub(super) fn try_lock(&self) -> Option<Last<'_, T, E>> {
-        self.last.try_lock()
+    pub(super) fn try_read(&self) -> Option<RwLockReadGuard<'_, Option<Value<T, E>>>> {
+        self.last.try_read()
     }
 
     /// Takes in a subscriber, who finds the newest value there; `None` if the last one has left.

@@ -1,6 +1,7 @@
 //! Evaluates what is dirty, one query after the other, each once on the newest snapshot.
 
 use std::{
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
@@ -69,6 +70,12 @@ pub enum Outcome {
 #[derive(Clone)]
 pub struct Reactor(Arc<ReactorCore>);
 
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").finish_non_exhaustive()
+    }
+}
+
 impl Reactor {
     pub(crate) fn new(core: Arc<ReactorCore>) -> Self {
         Self(core)
@@ -117,8 +124,10 @@ impl ReactorCore {
                 evaluating.evaluate(&dirty);
             }
         })?;
-        let call_back = spawn("tropism-callbacks", move || receiver.iter().for_each(|callback| callback()))?;
-        core.threads.lock().extend([evaluate, call_back]);
+        core.threads.lock().push(evaluate);
+        let call_back = spawn("tropism-callbacks", move || receiver.iter().for_each(|callback| callback()));
+        let call_back = call_back.inspect_err(|_| core.close())?;
+        core.threads.lock().push(call_back);
         Ok(core)
     }
 

@@ -113,7 +113,7 @@ impl ReactorCore {
         let visible_ts = self.pipeline.store().visible_ts();
         let query: Arc<WatchedQuery<T, E>> = self.shared.find(identity)?;
         // Held until the registry has answered: a value from before an evaluation is not what is fresh after it.
-        let last = query.try_lock()?;
+        let last = query.try_read()?;
         let is_fresh = self.registry.is_fresh(query.id(), visible_ts);
         last.as_ref().filter(|_| is_fresh)?.as_ref().ok().cloned()
     }

@@ -1,6 +1,7 @@
 //! [`Subscription`]: the values of a live query, as they come.
 
 use std::{
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
@@ -266,6 +267,12 @@ impl<T, E> Drop for Subscription<T, E> {
     }
 }
 
+impl<T, E> fmt::Debug for Subscription<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription").field("live_query", &self.live_query).finish_non_exhaustive()
+    }
+}
+
 /// A subscription whose values go to a callback. Dropping it ends it; the callback is not called any more after that,
 /// but for a call that is running.
 #[must_use = "dropping it ends the subscription"]
@@ -277,6 +284,12 @@ pub struct CallbackSubscription {
 impl Drop for CallbackSubscription {
     fn drop(&mut self) {
         self.is_ended.store(true, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for CallbackSubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackSubscription").field("is_ended", &self.is_ended).finish_non_exhaustive()
     }
 }
 

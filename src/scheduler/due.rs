@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -116,15 +117,20 @@ impl SchedulerCore {
         self.wake();
     }
 
+    /// How much longer than they must finished jobs are kept, so that many go at once.
+    fn slack(&self) -> Duration {
+        (self.retention / FORGET_SLACK).max(Duration::from_millis(1))
+    }
+
     /// Takes note that a job has finished: one day it is to be forgotten.
     pub(super) fn take_note_of_finished(&self) {
-        let forget_at = later(self.now(), self.retention + self.retention / FORGET_SLACK);
+        let forget_at = later(self.now(), self.retention + self.slack());
         self.state.lock().forget_at.get_or_insert(forget_at);
     }
 
     /// Finds out when finished jobs are to be looked through next: at once, if there are more than were removed.
     pub(super) fn plan_forgetting(&self, has_more: bool) -> Result<(), Error> {
-        let (now, slack) = (self.now(), self.retention / FORGET_SLACK);
+        let (now, slack) = (self.now(), self.slack());
         let oldest = self.engine.pipeline.read(|tx| -> Result<_, Error> {
             let mut oldest = None;
             for status in FINISHED {
@@ -171,6 +177,12 @@ impl SchedulerCore {
 
 /// What finished jobs can be.
 pub(super) const FINISHED: [JobStatus; 3] = [JobStatus::Succeeded, JobStatus::Failed, JobStatus::Cancelled];
+
+impl fmt::Debug for DueWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DueWork").finish_non_exhaustive()
+    }
+}
 
 impl DueWork {
     pub(crate) fn new(core: Arc<SchedulerCore>) -> Self {

@@ -1,6 +1,6 @@
 //! [`ManualScheduler`]: a virtual clock, and nothing runs but when told.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
@@ -49,6 +49,12 @@ const RUNS_AT_MOST: usize = 1_000_000;
 pub struct ManualScheduler {
     clock: Arc<ManualClock>,
     work: Arc<Mutex<Option<DueWork>>>,
+}
+
+impl fmt::Debug for ManualScheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManualScheduler").field("now", &self.now()).finish_non_exhaustive()
+    }
 }
 
 impl ManualScheduler {

@@ -1,6 +1,7 @@
 //! [`Run`]: executes what was claimed.
 
 use std::{
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -45,6 +46,7 @@ pub(super) enum Task {
 
 /// What came of a job in a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ran {
     /// The job.
     pub job: Id<Job>,
@@ -52,6 +54,12 @@ pub struct Ran {
     pub function: String,
     /// Where it stands now: `queued` if it is to be tried again.
     pub status: JobStatus,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("task", &self.task).finish_non_exhaustive()
+    }
 }
 
 impl Drop for Run {
@@ -192,9 +200,19 @@ impl SchedulerCore {
         if !self.retention.is_zero() {
             self.take_note_of_finished();
         }
+        match self.end_action(&job, ended) {
+            Err(error @ Error::Storage(_)) => Err(error),
+            // What came of it cannot be committed. That is its failure, as an error of its own would be.
+            Err(too_large) => self.end_action(&job, Ended::of(Err(too_large.into()))),
+            ended => ended,
+        }
+    }
+
+    /// Writes down how an attempt of an action ended, unless it is not the job's any more: it was cancelled meanwhile.
+    fn end_action(&self, job: &Doc<Job>, ended: Ended) -> Result<Option<Ran>, Error> {
         self.engine.pipeline.write(Durability::Durable, |tx| {
-            // Cancelled meanwhile, or the database was opened again elsewhere: then this attempt is not the job's any more.
-            let own = tx.get(id)?.filter(|now| now.status == JobStatus::Running && now.attempts == job.attempts);
+            let own = tx.get(job.id())?;
+            let own = own.filter(|now| now.status == JobStatus::Running && now.attempts == job.attempts);
             own.map(|job| finish::end(tx, &job, ended, self.retention)).transpose()
         })
     }

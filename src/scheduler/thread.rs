@@ -1,6 +1,7 @@
 //! [`ThreadScheduler`]: due work on a bounded number of threads.
 
 use std::{
+    fmt,
     sync::Arc,
     thread::{JoinHandle, ThreadId},
     time::{Duration, Instant},
@@ -52,6 +53,15 @@ struct State {
 impl Default for ThreadScheduler {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl fmt::Debug for ThreadScheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadScheduler")
+            .field("workers", &self.workers)
+            .field("stop_limit", &self.stop_limit)
+            .finish_non_exhaustive()
     }
 }
 
@@ -171,8 +181,8 @@ fn rest_until_due(work: &DueWork, kind: RunKind) -> Duration {
     match work.next_due(kind) {
         Ok(due_at) => due_at.map_or(LONGEST_REST, |due_at| work.until(due_at).min(LONGEST_REST)),
         Err(error) => {
-            tracing::debug!(target: "tropism", %error, "what is due could not be read");
-            LONGEST_REST
+            tracing::error!(target: "tropism", %error, "what is due could not be read");
+            REST_AFTER_FAILURE
         }
     }
 }

@@ -94,8 +94,7 @@ fn load(tx: &ReadTx, arguments: &LoadConversation) -> Result<Option<Conversation
     let Some(answer) = tx.get(arguments.id)?.filter(|message| is_awaited(message, arguments.round)) else {
         return Ok(None);
     };
-    let limit =
-        tx.resource::<Limits>().map_or(Limits::default().conversation_messages, |l| l.conversation_messages).max(1);
+    let limit = Limits::of(tx).conversation_messages.max(1);
     let (system, mut messages) = match (answer.task_id, answer.project_id) {
         (Some(task), _) => {
             (about_task(tx, task)?, last(tx.query(ChatMessage::by_task).eq(Some(task)), limit, &answer)?)

@@ -45,7 +45,7 @@ functions! {
 
     /// Deletes events that are older than the host wants to keep, a batch at a time.
     pub(in crate::agent_manager) mutation CleanUpHistory in "history:cleanUp" {} -> usize |tx| {
-        let retention = tx.resource::<Limits>().map_or(Limits::default().history_retention, |limits| limits.history_retention);
+        let retention = Limits::of(tx).history_retention;
         let old = tx.query(HistoryEvent::by_time).range(..before(tx.now(), retention)).take(BATCH).collect()?;
         for event in &old {
             tx.delete(event.id())?;

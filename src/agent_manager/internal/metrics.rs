@@ -15,7 +15,7 @@ functions! {
 
     /// Deletes samples that are older than the host wants to keep, a batch at a time.
     pub(in crate::agent_manager) mutation CleanUpMetrics in "metrics:cleanUp" {} -> usize |tx| {
-        let limit = before(tx.now(), limits(tx).metrics_retention);
+        let limit = before(tx.now(), Limits::of(tx).metrics_retention);
         let old = tx.query(ServerMetrics::by_time).range(..limit).take(BATCH).collect()?;
         for sample in &old {
             tx.delete(sample.id())?;
@@ -29,7 +29,7 @@ functions! {
     /// Looks whether a server has been heard of, and comes back when it may have fallen silent.
     pub(in crate::agent_manager) mutation WatchServer in "servers:watch" { id: Id<Server> } -> () |tx| {
         let Some(server) = tx.get(id)? else { return Ok(()) };
-        let silence = limits(tx).offline_after;
+        let silence = Limits::of(tx).offline_after;
         let is_silent = server.last_seen_at.is_none_or(|seen| seen <= before(tx.now(), silence));
         if !is_silent {
             return watch(tx, id, server.last_seen_at.unwrap_or(tx.now()));
@@ -44,13 +44,9 @@ pub(in crate::agent_manager) fn watch(
     id: Id<Server>,
     heard_at: Timestamp,
 ) -> Result<(), crate::Error> {
-    let silence = limits(tx).offline_after;
+    let silence = Limits::of(tx).offline_after;
     let millis = i64::try_from(silence.as_millis()).unwrap_or(i64::MAX);
     let due_at = Timestamp::from_millis(heard_at.as_millis().saturating_add(millis));
     tx.schedule().at(due_at, WatchServer { id })?;
     tx.patch(id, |server: &mut Server| server.is_watched = true)
-}
-
-fn limits(tx: &ReadTx) -> Limits {
-    tx.resource::<Limits>().cloned().unwrap_or_default()
 }

@@ -72,14 +72,18 @@ functions! {
         finish(tx, &event, handled)
     }
 
-    /// Has events tried again that failed and whose wait is over, and gives up those that failed too often.
+    /// Has events tried again that failed and whose wait is over, and takes those for failed that have lost their job.
     pub(in crate::agent_manager) mutation RetryFailedWebhooks in "webhooks:retryFailed" {} -> usize |tx| {
         let now = tx.now();
         let failed = tx.query(WebhookEvent::by_status_and_next_attempt).eq(WebhookStatus::Failed);
         let failed = failed.range(..=Some(now)).take(BATCH).collect()?;
         let lost = tx.query(WebhookEvent::by_status_and_next_attempt).eq(WebhookStatus::Pending);
         let lost = lost.range(..Some(before(now, LOST_AFTER))).take(BATCH).collect()?;
-        for event in failed.iter().chain(&lost) {
+        for event in &lost {
+            // Whatever took its job away, a panic for example, was an attempt.
+            finish(tx, event, Err(AgentError::Lost))?;
+        }
+        for event in &failed {
             tx.patch(event.id(), |event: &mut WebhookEvent| event.status = WebhookStatus::Pending)?;
             schedule(tx, event.id())?;
         }
@@ -92,7 +96,7 @@ functions! {
 
 /// Schedules the processing of an event, no sooner than the host's pace allows after the one before.
 pub(in crate::agent_manager) fn schedule(tx: &mut WriteTx, id: Id<WebhookEvent>) -> Result<(), crate::Error> {
-    let pace = limits(tx).processing_pace;
+    let pace = Limits::of(tx).processing_pace;
     let mut due_at = tx.now();
     if !pace.is_zero()
         && let Some(last) = last_due(tx, id, before(due_at, pace))?
@@ -115,7 +119,7 @@ fn last_due(tx: &ReadTx, id: Id<WebhookEvent>, since: Timestamp) -> Result<Optio
 }
 
 fn finish(tx: &mut WriteTx, event: &Doc<WebhookEvent>, handled: Result<Handled>) -> Result<(), crate::Error> {
-    let (now, limits) = (tx.now(), limits(tx));
+    let (now, limits) = (tx.now(), Limits::of(tx));
     tx.patch(event.id(), |row: &mut WebhookEvent| match handled {
         Ok(Handled::Processed) => {
             (row.status, row.last_error) = (WebhookStatus::Processed, None);
@@ -137,10 +141,6 @@ fn finish(tx: &mut WriteTx, event: &Doc<WebhookEvent>, handled: Result<Handled>)
             row.next_attempt_at = (!is_dead).then_some(retry_at);
         }
     })
-}
-
-fn limits(tx: &ReadTx) -> Limits {
-    tx.resource::<Limits>().cloned().unwrap_or_default()
 }
 
 fn handle(tx: &mut WriteTx, event: &WebhookEvent) -> Result<Handled> {
