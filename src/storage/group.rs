@@ -204,7 +204,7 @@ impl Store {
         let mut unannounced = self.unannounced.lock();
         while unannounced.front().is_some_and(|commit| commit.ts <= ts) {
             if let Some(commit) = unannounced.pop_front() {
-                self.observer.committed(&commit);
+                self.observers.read().iter().for_each(|observer| observer.committed(&commit));
             }
         }
     }

@@ -99,7 +99,8 @@ pub(crate) struct Store {
     /// The commit up to which readers see; ahead of `visible` where snapshots are made on demand.
     pub(super) visible_ts: AtomicU64,
     pub(super) unannounced: Mutex<std::collections::VecDeque<Arc<Commit>>>,
-    pub(super) observer: Arc<dyn CommitObserver>,
+    /// Told of each commit in this order.
+    pub(super) observers: RwLock<Vec<Arc<dyn CommitObserver>>>,
     /// Held by whoever runs a checkpoint, from end to end.
     pub(super) checkpoint_turn: Mutex<()>,
     pub(super) checkpoint: Mutex<CheckpointState>,
@@ -154,7 +155,7 @@ impl Store {
             visible: RwLock::new(Arc::new(snapshot)),
             visible_ts: AtomicU64::new(ts),
             unannounced: Mutex::default(),
-            observer,
+            observers: RwLock::new(vec![observer]),
             checkpoint: Mutex::default(),
             work: Condvar::new(),
             checkpointed: Condvar::new(),
@@ -234,6 +235,11 @@ impl Store {
         let closed = self.base.close();
         self.lock.lock().take();
         ended.and(closed)
+    }
+
+    /// Adds an observer, which hears of every commit from now on, after those before it.
+    pub(crate) fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        self.observers.write().push(observer);
     }
 
     /// The newest commit that readers see.
