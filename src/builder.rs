@@ -11,7 +11,7 @@ use crate::{
     reactive::{ReactorCore, Registry},
     scheduler::{Cron, CronDefinition, Job, Scheduler, SchedulerCore, ThreadScheduler},
     schema::Tables,
-    storage::{Background, Store, StoreOptions},
+    storage::{BackgroundWork, Store, StoreOptions},
     time::{Clock, SystemClock},
     transaction::{BuildProgress, Companion, Pipeline, bring_up_to_date},
 };
@@ -24,7 +24,7 @@ pub struct Builder {
     clock: Option<Arc<dyn Clock>>,
     scheduler: Option<Arc<dyn Scheduler>>,
     on_progress: Box<dyn FnMut(BuildProgress) + Send>,
-    background: Background,
+    background: BackgroundWork,
 }
 
 impl Default for Builder {
@@ -36,7 +36,7 @@ impl Default for Builder {
             clock: None,
             scheduler: None,
             on_progress: Box::new(|_| {}),
-            background: Background::Threads,
+            background: BackgroundWork::Threads,
         }
     }
 }
@@ -90,7 +90,7 @@ impl Builder {
     /// makes one due, and relaxed commits become durable with [`Db::flush`], a durable write, or at the end. For tests
     /// in which every run is the same.
     pub fn driven_by_hand(mut self) -> Self {
-        self.background = Background::Manual;
+        self.background = BackgroundWork::ByHand;
         self
     }
 
@@ -139,7 +139,7 @@ impl Builder {
             background: self.background,
         };
         let scheduler = self.scheduler.or_else(|| {
-            let is_wanted = self.background == Background::Threads && !self.registration.entries.is_empty();
+            let is_wanted = self.background == BackgroundWork::Threads && !self.registration.entries.is_empty();
             is_wanted.then(|| Arc::new(ThreadScheduler::new()) as Arc<dyn Scheduler>)
         });
         let own_clock = || scheduler.as_ref().and_then(|scheduler| scheduler.clock());
@@ -157,7 +157,7 @@ impl Builder {
             drop(store.close(false));
         })?;
         let pipeline = Arc::new(Pipeline::new(store, tables, Arc::clone(&functions) as Companion));
-        let is_driven_by_hand = self.background == Background::Manual;
+        let is_driven_by_hand = self.background == BackgroundWork::ByHand;
         let reactor = ReactorCore::new(registry, Arc::clone(&pipeline), self.config.slow_query, is_driven_by_hand);
         let reactor = reactor.inspect_err(|_| drop(pipeline.store().close(false)))?;
         let engine = Arc::new(Engine { pipeline, reactor, functions, durability: self.config.durability });
@@ -181,6 +181,9 @@ fn cannot_open(path: &Path, error: std::io::Error) -> OpenError {
     match error.kind() {
         std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
             OpenError::NotADatabase { path, reason: "it is a file, and a database is a directory".to_owned() }
+        }
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::NoPermission { path, source: Arc::new(error) }
         }
         _ => crate::error::StorageError::io("open", &path, error).into(),
     }

@@ -45,12 +45,31 @@ pub enum Error {
 #[non_exhaustive]
 pub enum OpenError {
     /// The path holds something, but not a database.
-    #[error("{path:?} is not a tropism database ({reason}); choose an empty or new directory")]
+    #[error("{path:?} is not a tropism database ({reason}); choose an empty or new directory, such as one in it")]
     NotADatabase {
         /// The path that was to be opened.
         path: String,
         /// What was found there.
         reason: String,
+    },
+    /// The path may not be read or written.
+    #[error(
+        "{path:?} cannot be used ({source}); give this user the right to read and write it, or choose another directory"
+    )]
+    NoPermission {
+        /// The path that was to be opened.
+        path: String,
+        /// What the operating system said.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The file system lacks something that a database needs.
+    #[error("the file system of {path:?} has no {what}; choose a directory on another one")]
+    Unsupported {
+        /// The path that was to be opened.
+        path: String,
+        /// What it lacks.
+        what: &'static str,
     },
     /// Somebody holds the database: this process or another.
     #[error(
@@ -131,10 +150,18 @@ pub enum StorageError {
         /// What it said.
         reason: Arc<str>,
     },
-    /// An earlier write failed with unknown outcome; the database takes no more.
-    #[error("the database takes no writes since a storage failure ({reason}); reopen it")]
+    /// A sync of the log failed, and its outcome is unknown; the database takes no more writes.
+    #[error("the database takes no writes since a sync of the log failed ({reason}); reopen it")]
     Poisoned {
         /// The failure that poisoned it.
+        reason: Arc<str>,
+    },
+    /// The log cannot be written at the moment. What the call committed is applied and is not durable yet: it becomes so,
+    /// and visible, as soon as the log can be written again, and is lost if the process ends before. A call that has not
+    /// committed yet has changed nothing.
+    #[error("the log cannot be written at the moment ({reason}); the commit becomes durable as soon as it can be")]
+    NotDurable {
+        /// The failure.
         reason: Arc<str>,
     },
     /// This transaction's group could not be written; whether it is durable shows after reopening.
@@ -343,7 +370,36 @@ pub enum IdError {
     },
 }
 
+/// What kind of fault a storage error is, and so what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// It may go away by itself: try again.
+    Transient,
+    /// There is no room on the disk: free some, and try again.
+    Full,
+    /// A file does not hold what was written to it. What is intact stays readable.
+    Damaged,
+    /// The database takes no more writes until it is opened again.
+    Stopped,
+    /// The database is closed.
+    Closed,
+}
+
 impl StorageError {
+    /// What kind of fault it is.
+    #[must_use]
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::Io { .. } if self.is_disk_full() => FaultKind::Full,
+            Self::Io { .. } | Self::Base { .. } | Self::NotDurable { .. } => FaultKind::Transient,
+            Self::DiskFull { .. } => FaultKind::Full,
+            Self::Corrupt { .. } => FaultKind::Damaged,
+            Self::Poisoned { .. } | Self::OutcomeUnknown { .. } => FaultKind::Stopped,
+            Self::Closed => FaultKind::Closed,
+        }
+    }
+
     /// An I/O error with what was attempted and on which file.
     pub(crate) fn io(operation: &'static str, file: &str, source: io::Error) -> Self {
         Self::Io { operation, file: file.to_owned(), source: Arc::new(source) }

@@ -20,8 +20,7 @@ use redb::{
 use self::backend::Backend;
 use super::{
     disk::{Disk, DiskFile},
-    overlay::Overlay,
-    snapshot::Order,
+    order::Order,
 };
 use crate::{
     encoding::{INDEX_KEYSPACE, Key, KeyspaceKind, kind_of},
@@ -77,7 +76,7 @@ impl Base {
         let file = disk.create(BASE_FILE_NEW).map_err(|error| StorageError::io("create", BASE_FILE_NEW, error))?;
         let base = Self::new(redb_over(file, cache_bytes).map_err(failed)?);
         let figures = Figures { ts: 0, log_from: 0, log_goes_on: false };
-        base.apply(&Overlay::default(), figures)?;
+        base.apply(&mut std::iter::empty(), figures, &|_| {})?;
         disk.rename(BASE_FILE_NEW, BASE_FILE).map_err(|error| StorageError::io("rename", BASE_FILE_NEW, error))?;
         disk.sync_directory().map_err(|error| StorageError::io("sync", &disk.describe(), error))?;
         Ok((base, figures))
@@ -128,16 +127,26 @@ impl Base {
     ///
     /// Sorted input costs about a microsecond per entry. Quick repair is on, so that opening after a crash does not
     /// walk the file.
-    pub(super) fn apply(&self, overlay: &Overlay, figures: Figures) -> Result<(), StorageError> {
-        guarded(|| self.apply_unguarded(overlay, figures))
+    pub(super) fn apply<'a>(
+        &self,
+        entries: &mut (dyn Iterator<Item = (&'a Key, Option<&'a [u8]>)> + 'a),
+        figures: Figures,
+        pace: &dyn Fn(usize),
+    ) -> Result<(), StorageError> {
+        pace(0);
+        guarded(|| self.apply_unguarded(entries, figures))
     }
 
-    fn apply_unguarded(&self, overlay: &Overlay, figures: Figures) -> Result<(), StorageError> {
+    fn apply_unguarded<'a>(
+        &self,
+        entries: &mut (dyn Iterator<Item = (&'a Key, Option<&'a [u8]>)> + 'a),
+        figures: Figures,
+    ) -> Result<(), StorageError> {
         let database = self.database.lock();
         let mut transaction = database.as_ref().ok_or(StorageError::Closed)?.begin_write().map_err(failed)?;
         transaction.set_durability(Durability::Immediate).map_err(failed)?;
         transaction.set_quick_repair(true);
-        let mut entries = overlay.iter().peekable();
+        let mut entries = entries.peekable();
         while let Some((key, _)) = entries.peek() {
             let keyspace = key.keyspace();
             match kind_of(keyspace) {
@@ -246,7 +255,7 @@ fn write_keyspace<'a, K: Kind, I>(
     entries: &mut std::iter::Peekable<I>,
 ) -> Result<(), StorageError>
 where
-    I: Iterator<Item = (&'a Key, &'a Option<Arc<[u8]>>)>,
+    I: Iterator<Item = (&'a Key, Option<&'a [u8]>)>,
 {
     let name = table_name(keyspace);
     let mut table = transaction.open_table(TableDefinition::<K::Key, K::Value>::new(&name)).map_err(failed)?;

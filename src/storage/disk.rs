@@ -15,9 +15,11 @@ use std::{
     sync::Arc,
 };
 
+mod guarded;
 mod memory;
 mod simulated;
 
+pub(super) use guarded::GuardedDisk;
 pub use memory::MemoryDisk;
 pub use simulated::{Counters, CrashKind, Operation, SimulatedDisk, SyncObserver, SyncPoint, SyncStage};
 
@@ -71,11 +73,12 @@ pub trait Disk: Send + Sync + 'static {
     fn sync_directory(&self) -> io::Result<()>;
 
     /// Takes the exclusive lock of that name without waiting. It is released when the value is dropped, and when
-    /// the process ends, however it ends.
+    /// the process ends, however it ends. It holds also when somebody removes the file of that name.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::WouldBlock`] if anybody holds it, this process included.
+    /// [`io::ErrorKind::WouldBlock`] if anybody holds it, this process included; [`io::ErrorKind::Unsupported`] where
+    /// there are no locks.
     fn lock(&self, name: &str) -> io::Result<Box<dyn DiskLock>>;
 
     /// Where the files are, for messages.
@@ -205,12 +208,14 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, name: &str) -> io::Result<Box<dyn DiskLock>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(self.file(name)?)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Box::new(RealLock { _file: file })),
-            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // While the lock is held, nobody removes the file.
+        #[cfg(windows)]
+        std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, FILE_SHARE_READ | FILE_SHARE_WRITE);
+        let file = options.open(self.file(name)?)?;
+        take_lock(&file)?;
+        Ok(Box::new(RealLock { _file: file, _directory: lock_directory(&self.directory)? }))
     }
 
     fn describe(&self) -> String {
@@ -281,6 +286,47 @@ impl DiskFile for RealFile {
 /// The lock is the open file's: the operating system drops it with the last handle.
 struct RealLock {
     _file: File,
+    /// Locked as well where that can be done.
+    _directory: Option<File>,
+}
+
+#[cfg(windows)]
+const FILE_SHARE_READ: u32 = 1;
+#[cfg(windows)]
+const FILE_SHARE_WRITE: u32 = 2;
+
+fn take_lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(error)) if is_without_locks(&error) => {
+            Err(io::Error::new(io::ErrorKind::Unsupported, error))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Whether the file system has no locks, by what `flock` answers then.
+fn is_without_locks(error: &io::Error) -> bool {
+    const ENOLCK: i32 = 37;
+    error.kind() == io::ErrorKind::Unsupported || (cfg!(target_os = "linux") && error.raw_os_error() == Some(ENOLCK))
+}
+
+/// Locks the directory itself, so that a lock file which is removed and made again lets nobody in. Some file systems
+/// lock files and no directories; there the file has to do.
+#[cfg(unix)]
+fn lock_directory(directory: &Path) -> io::Result<Option<File>> {
+    let directory = File::open(directory)?;
+    match directory.try_lock() {
+        Ok(()) => Ok(Some(directory)),
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+#[cfg(windows)]
+fn lock_directory(_directory: &Path) -> io::Result<Option<File>> {
+    Ok(None)
 }
 
 impl DiskLock for RealLock {}

@@ -9,30 +9,51 @@
 //! This floor knows keys, values and commits. It must not know tables, rows, transactions or live queries; whoever
 //! wants to hear of commits implements [`CommitObserver`].
 //!
+//! The files, each standing on those before it:
+//!
 //! - `disk.rs`: the few file operations that everything goes through.
+//! - `options.rs`, `order.rs`: words.
 //! - `record.rs`: what one commit did, as a value and as bytes.
-//! - `log.rs`: segments, frames, checksums, replay.
+//! - `empty_ranges.rs`: where nothing is left but deletions.
+//! - `changes.rs`: what a transaction has changed and not committed yet.
 //! - `overlay.rs`: committed changes not yet in the base.
 //! - `base.rs`: redb.
-//! - `snapshot.rs`: overlay and base as one ordered view.
-//! - `commit.rs`: the writer's place, and how a commit enters the newest state.
-//! - `group.rs`: one sync for many commits, and what becomes visible when.
-//! - `checkpoint.rs`: overlay into base, off the writers' path.
+//! - `layers.rs`, `scan.rs`, `snapshot.rs`: overlay and base as one ordered view at a commit.
+//! - `log.rs`: segments, frames, replay.
+//! - `publisher.rs`: what is visible, and who is told.
+//! - `group_commit.rs`: one sync for many commits.
+//! - `checkpointer.rs`: overlay into base, off the writers' path.
+//! - `background.rs`: the threads.
+//! - `committer.rs`: who may write, and how a commit enters the newest state.
 //! - `store.rs`: all of it wired, which is what the floors above see.
 
-mod base;
-mod checkpoint;
-mod commit;
 pub mod disk;
-mod group;
-mod log;
-mod overlay;
+mod options;
+mod order;
 mod record;
+mod empty_ranges;
+mod changes;
+mod overlay;
+mod base;
+mod layers;
+mod scan;
 mod snapshot;
+mod log;
+mod publisher;
+mod group_commit;
+mod checkpointer;
+mod background;
+mod committer;
 mod store;
 
-pub(crate) use commit::Applied;
+pub(crate) use changes::Changes;
+pub use checkpointer::{CheckpointFailure, CheckpointReport};
+pub(crate) use committer::Applied;
+pub use options::Durability;
+pub(crate) use options::{BackgroundWork, StoreOptions};
+pub(crate) use order::Order;
+pub(crate) use publisher::CommitObserver;
 pub(crate) use record::{Change, Commit};
-pub(crate) use snapshot::{Changes, Order, Scan, Snapshot};
-pub use store::Durability;
-pub(crate) use store::{Background, CommitObserver, Store, StoreOptions};
+pub(crate) use scan::Scan;
+pub(crate) use snapshot::Snapshot;
+pub(crate) use store::{Store, StoreHealth};

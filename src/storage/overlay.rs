@@ -1,75 +1,361 @@
 //! Committed changes that are not in the base yet: ordered, versioned, in memory.
 //!
-//! Versioned means that a clone is a snapshot: it costs a pointer, and later changes do not show in it. An insert
-//! costs about 0.6 µs while no clone is alive and about 2 µs for the first ones after a clone was taken, since the
-//! shared nodes on its path are copied; so clones are taken per group or on demand, never per commit.
+//! Every key has its versions, each with the commit that made it. A snapshot is a commit's number: it reads, of each
+//! key, the newest version that is not newer. So a snapshot costs nothing, and a commit copies nothing for the sake of
+//! snapshots. Versions are not collected one by one: the whole overlay is dropped when a checkpoint has carried it into
+//! the base, and its size is bounded by the log written since the checkpoint before. `docs/decisions/0001-overlay.md`
+//! has the alternatives and their figures.
+//!
+//! One writer at a time applies commits. The lock is held for a bounded number of entries at a time, by the writer and
+//! by readers; a commit that is half applied does not show, since its number is not visible yet.
 
-use std::{ops::Bound, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
-use imbl::OrdMap;
+use parking_lot::RwLock;
 
-use super::record::{Change, Commit};
+use super::{
+    order::Order,
+    record::{Change, Commit},
+};
 use crate::encoding::Key;
 
 /// What an entry costs beside its bytes: the slot in its node, with the node's slack, and the value's header.
-const ENTRY_OVERHEAD_BYTES: usize = 96;
+const ENTRY_OVERHEAD_BYTES: usize = 112;
+/// What a further version of a key costs beside its bytes.
+const VERSION_OVERHEAD_BYTES: usize = 48;
+/// Entries that are applied or looked at while the lock is held.
+const ENTRIES_PER_LOCK: usize = 256;
+/// Entries that a cursor takes at first; it doubles the number with each batch, up to the other one.
+const FIRST_BATCH: usize = 4;
+const LARGEST_BATCH: usize = 64;
 
-/// An ordered map from keys to their newest value, or to the fact that they were deleted.
-#[derive(Clone, Default)]
+/// A stored value, or the fact that the key was deleted.
+pub(super) type Value = Option<Arc<[u8]>>;
+
+/// An ordered map from keys to their versions.
+#[derive(Default)]
 pub(crate) struct Overlay {
-    entries: OrdMap<Key, Option<Arc<[u8]>>>,
-    size_bytes: usize,
+    entries: RwLock<BTreeMap<Key, Versions>>,
+    /// Memory in use, estimated from the sizes of keys and values. Written by the one who applies.
+    size_bytes: AtomicUsize,
 }
 
-/// Entries of an overlay in key order, from either end.
-pub(super) type OverlayRange<'a> =
-    imbl::ordmap::RangedIter<'a, Key, Option<Arc<[u8]>>, imbl::shared_ptr::DefaultSharedPtr>;
+/// The versions of a key, oldest first. Most keys have one.
+enum Versions {
+    One(Version),
+    Many(Vec<Version>),
+}
+
+struct Version {
+    ts: u64,
+    value: Value,
+}
+
+impl Versions {
+    fn newest(&self) -> &Version {
+        match self {
+            Self::One(version) => version,
+            Self::Many(versions) => versions.last().expect("there are two at least"),
+        }
+    }
+
+    /// The version that a snapshot at `ts` reads.
+    fn at(&self, ts: u64) -> Option<&Value> {
+        match self {
+            Self::One(version) => (version.ts <= ts).then_some(&version.value),
+            Self::Many(versions) => {
+                // Nearly every reader is at the newest version.
+                if let Some(newest) = versions.last().filter(|version| version.ts <= ts) {
+                    return Some(&newest.value);
+                }
+                let visible = versions.partition_point(|version| version.ts <= ts);
+                versions[..visible].last().map(|version| &version.value)
+            }
+        }
+    }
+
+    fn push(&mut self, version: Version) {
+        match self {
+            Self::Many(versions) => versions.push(version),
+            Self::One(_) => {
+                let Self::One(first) = std::mem::replace(self, Self::Many(Vec::with_capacity(4))) else { return };
+                let Self::Many(versions) = self else { return };
+                versions.extend([first, version]);
+            }
+        }
+    }
+}
 
 impl Overlay {
     /// Takes in what a commit changed. O(log n) for each change.
-    pub(super) fn apply(&mut self, commit: &Commit) {
+    pub(super) fn apply(&self, commit: &Commit) {
+        let mut changes = commit.changes().peekable();
+        while changes.peek().is_some() {
+            let mut added = 0;
+            let mut entries = self.entries.write();
+            for (key, change) in changes.by_ref().take(ENTRIES_PER_LOCK) {
+                let value = match change {
+                    Change::Put(value) => Some(Arc::clone(value)),
+                    Change::Delete => None,
+                    Change::Touch => continue,
+                };
+                added += value.as_ref().map_or(0, |value| value.len());
+                let version = Version { ts: commit.ts, value };
+                match entries.entry(key.clone()) {
+                    Entry::Vacant(entry) => {
+                        added += ENTRY_OVERHEAD_BYTES + entry.key().len();
+                        entry.insert(Versions::One(version));
+                    }
+                    Entry::Occupied(mut entry) => {
+                        added += VERSION_OVERHEAD_BYTES;
+                        entry.get_mut().push(version);
+                    }
+                }
+            }
+            self.size_bytes.fetch_add(added, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes in a commit while nobody has a snapshot: older versions are replaced.
+    pub(super) fn replay(&self, commit: &Commit) {
+        let mut entries = self.entries.write();
         for (key, change) in commit.changes() {
             let value = match change {
                 Change::Put(value) => Some(Arc::clone(value)),
                 Change::Delete => None,
                 Change::Touch => continue,
             };
-            self.insert(key.clone(), value);
+            let value_bytes = value.as_ref().map_or(0, |value| value.len());
+            let version = Versions::One(Version { ts: commit.ts, value });
+            let replaced = entries.insert(key.clone(), version);
+            let replaced_bytes = replaced.as_ref().and_then(|versions| versions.newest().value.as_ref());
+            let size_bytes = self.size_bytes.load(Ordering::Relaxed) + value_bytes;
+            let size_bytes = match &replaced {
+                Some(_) => size_bytes - replaced_bytes.map_or(0, |value| value.len()),
+                None => size_bytes + ENTRY_OVERHEAD_BYTES + key.len(),
+            };
+            self.size_bytes.store(size_bytes, Ordering::Relaxed);
         }
     }
 
-    fn insert(&mut self, key: Key, value: Option<Arc<[u8]>>) {
-        let key_bytes = key.len();
-        let added = value.as_ref().map_or(0, |value| value.len());
-        match self.entries.insert(key, value) {
-            Some(replaced) => {
-                self.size_bytes = self.size_bytes + added - replaced.map_or(0, |value| value.len());
-            }
-            None => self.size_bytes += key_bytes + added + ENTRY_OVERHEAD_BYTES,
-        }
+    /// What a snapshot at `ts` reads. `None`: the overlay does not know the key. `Some(None)`: it was deleted.
+    pub(super) fn get(&self, key: &[u8], ts: u64) -> Option<Value> {
+        self.entries.read().get(key)?.at(ts).cloned()
     }
 
-    /// `None`: the overlay does not know the key. `Some(None)`: it was deleted.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
-        self.entries.get(key).map(Option::as_deref)
+    /// Hands over the newest version of every key, in key order. For an overlay to which nothing is applied any more.
+    pub(super) fn with_newest<R>(
+        &self,
+        take: impl for<'a> FnOnce(&mut (dyn Iterator<Item = (&'a Key, Option<&'a [u8]>)> + 'a)) -> R,
+    ) -> R {
+        let entries = self.entries.read();
+        take(&mut entries.iter().map(|(key, versions)| (key, versions.newest().value.as_deref())))
     }
 
-    /// The entries between two composite keys.
-    pub(super) fn range(&self, bounds: (Bound<&[u8]>, Bound<&[u8]>)) -> OverlayRange<'_> {
-        self.entries.range::<_, [u8]>(bounds)
-    }
-
-    /// Every entry, in key order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Option<Arc<[u8]>>)> {
-        self.entries.iter()
-    }
-
-    /// Memory in use, estimated from the sizes of keys and values.
+    /// Memory in use, estimated.
     pub(super) fn size_bytes(&self) -> usize {
-        self.size_bytes
+        self.size_bytes.load(Ordering::Relaxed)
     }
 
+    /// Whether nothing was ever applied.
     pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.size_bytes() == 0
+    }
+}
+
+/// The entries of a range as a snapshot sees them, from either end. Takes some at a time, and holds no lock in between.
+pub(super) struct OverlayCursor<'a> {
+    overlay: &'a Overlay,
+    ts: u64,
+    order: Order,
+    /// What is left of the range outside of the batch.
+    start: Bound<Key>,
+    end: Key,
+    /// The nearest last.
+    batch: Vec<(Key, Value)>,
+    batch_size: usize,
+    is_exhausted: bool,
+}
+
+impl<'a> OverlayCursor<'a> {
+    /// The entries from `start` on and before `end`.
+    pub(super) fn new(overlay: &'a Overlay, ts: u64, start: &[u8], end: &[u8], order: Order) -> Self {
+        let mut cursor = Self {
+            overlay,
+            ts,
+            order,
+            start: Bound::Included(Key::from_slice(start)),
+            end: Key::from_slice(end),
+            batch: Vec::new(),
+            batch_size: FIRST_BATCH,
+            is_exhausted: false,
+        };
+        cursor.refill();
+        cursor
+    }
+
+    /// The nearest entry.
+    pub(super) fn peek(&self) -> Option<(&Key, &Value)> {
+        self.batch.last().map(|(key, value)| (key, value))
+    }
+
+    /// Takes the nearest entry and goes on to the next.
+    pub(super) fn next(&mut self) -> Option<(Key, Value)> {
+        let next = self.batch.pop();
+        if self.batch.is_empty() {
+            self.refill();
+        }
+        next
+    }
+
+    /// Passes over everything between two keys: goes on at `end`, or before `start` if descending.
+    pub(super) fn skip(&mut self, start: &Key, end: &Key) {
+        match self.order {
+            Order::Ascending => {
+                self.batch.retain(|(key, _)| key >= end);
+                if self.batch.is_empty() && !self.is_exhausted {
+                    self.start = Bound::Included(end.clone());
+                }
+            }
+            Order::Descending => {
+                self.batch.retain(|(key, _)| key < start);
+                if self.batch.is_empty() && !self.is_exhausted {
+                    self.end = self.end.clone().min(start.clone());
+                }
+            }
+        }
+        if self.batch.is_empty() {
+            self.refill();
+        }
+    }
+
+    fn refill(&mut self) {
+        while self.batch.is_empty() && !self.is_exhausted {
+            self.take_batch();
+        }
+        self.batch_size = (self.batch_size * 2).min(LARGEST_BATCH);
+    }
+
+    /// Looks at a bounded number of entries under the lock and keeps those that the snapshot sees.
+    fn take_batch(&mut self) {
+        let is_crossed = match &self.start {
+            Bound::Included(start) | Bound::Excluded(start) => *start >= self.end,
+            Bound::Unbounded => false,
+        };
+        // A range of a BTreeMap with its ends crossed panics.
+        if is_crossed {
+            self.is_exhausted = true;
+            return;
+        }
+        let entries = self.overlay.entries.read();
+        let bounds = (self.start.as_ref().map(|key| &**key), Bound::Excluded(&*self.end));
+        let mut range = entries.range::<[u8], _>(bounds);
+        let mut last = None;
+        let mut looked_at = 0;
+        while looked_at < ENTRIES_PER_LOCK && self.batch.len() < self.batch_size {
+            let next = match self.order {
+                Order::Ascending => range.next(),
+                Order::Descending => range.next_back(),
+            };
+            let Some((key, versions)) = next else {
+                self.is_exhausted = true;
+                break;
+            };
+            looked_at += 1;
+            last = Some(key);
+            if let Some(value) = versions.at(self.ts) {
+                self.batch.push((key.clone(), value.clone()));
+            }
+        }
+        if let Some(last) = last.filter(|_| !self.is_exhausted) {
+            match self.order {
+                Order::Ascending => self.start = Bound::Excluded(last.clone()),
+                Order::Descending => self.end = last.clone(),
+            }
+        }
+        drop(entries);
+        self.batch.reverse();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    fn key(number: u32) -> Key {
+        Key::from_slice(&number.to_be_bytes())
+    }
+
+    fn put(text: &str) -> Change {
+        Change::Put(Arc::from(text.as_bytes()))
+    }
+
+    fn overlay(commits: &[&[(u32, Change)]]) -> Overlay {
+        let overlay = Overlay::default();
+        for (ts, changes) in (1..).zip(commits) {
+            let changes = changes.iter().map(|(number, change)| (key(*number), change.clone())).collect();
+            overlay.apply(&Commit::new(ts, Timestamp::EPOCH, changes));
+        }
+        overlay
+    }
+
+    fn seen(overlay: &Overlay, ts: u64, order: Order) -> Vec<(u32, Option<String>)> {
+        let mut cursor = OverlayCursor::new(overlay, ts, &key(0), &key(u32::MAX), order);
+        let text = |value: Value| value.map(|value| String::from_utf8(value.to_vec()).unwrap());
+        let number = |key: Key| u32::from_be_bytes(key[..4].try_into().unwrap());
+        std::iter::from_fn(|| cursor.next()).map(|(key, value)| (number(key), text(value))).collect()
+    }
+
+    #[test]
+    fn a_snapshot_sees_the_newest_version_that_is_not_newer() {
+        let overlay =
+            overlay(&[&[(1, put("a")), (2, put("b"))], &[(1, Change::Delete), (3, put("c"))], &[(1, put("d"))]]);
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(seen(&overlay, 0, Order::Ascending), []);
+        assert_eq!(seen(&overlay, 1, Order::Ascending), [(1, text("a")), (2, text("b"))]);
+        assert_eq!(seen(&overlay, 2, Order::Ascending), [(1, None), (2, text("b")), (3, text("c"))]);
+        assert_eq!(seen(&overlay, 3, Order::Descending), [(3, text("c")), (2, text("b")), (1, text("d"))]);
+        assert_eq!(overlay.get(&key(1), 2), Some(None));
+        assert_eq!(overlay.get(&key(3), 1), None);
+    }
+
+    #[test]
+    fn a_key_with_many_versions_reads_as_of_any_commit() {
+        let changes: Vec<Vec<(u32, Change)>> = (1..=100).map(|ts| vec![(7, put(&ts.to_string()))]).collect();
+        let overlay = overlay(&changes.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        for ts in 1..=100 {
+            let value = overlay.get(&key(7), ts).flatten().expect("it was put");
+            assert_eq!(*value, *ts.to_string().as_bytes());
+        }
+        assert_eq!(overlay.get(&key(7), 0), None);
+    }
+
+    #[test]
+    fn a_cursor_walks_more_entries_than_it_takes_at_a_time_and_skips() {
+        let changes: Vec<(u32, Change)> = (0..1_000).map(|number| (number, put("x"))).collect();
+        let newer: Vec<(u32, Change)> = (1_000..3_000).map(|number| (number, put("y"))).collect();
+        let overlay = overlay(&[&changes, &newer]);
+        for order in [Order::Ascending, Order::Descending] {
+            assert_eq!(seen(&overlay, 1, order).len(), 1_000, "entries that are too new are passed over");
+            let mut cursor = OverlayCursor::new(&overlay, 2, &key(0), &key(3_000), order);
+            for _ in 0..10 {
+                cursor.next();
+            }
+            cursor.skip(&key(5), &key(2_990));
+            let rest: Vec<Key> = std::iter::from_fn(|| cursor.next()).map(|(key, _)| key).collect();
+            let expected: Vec<Key> = match order {
+                Order::Ascending => (2_990..3_000).map(key).collect(),
+                Order::Descending => (0..5).rev().map(key).collect(),
+            };
+            assert_eq!(rest, expected);
+        }
     }
 }

@@ -31,7 +31,9 @@ pub(crate) enum Change {
 
 const PUT: u8 = 0;
 const DELETE: u8 = 1;
-const TOUCH: u8 = 2;
+
+/// The size that a record begins with.
+const SIZE_BYTES: usize = size_of::<u64>();
 
 impl Commit {
     /// A commit of these changes, at most one per key, in key order.
@@ -44,7 +46,7 @@ impl Commit {
         self.changes.iter().map(|(key, change)| (key, change))
     }
 
-    /// How many keys it changed.
+    /// How many keys it changed or touched.
     pub(crate) fn len(&self) -> usize {
         self.changes.len()
     }
@@ -58,41 +60,45 @@ impl Commit {
         self.changes.iter().map(size).sum()
     }
 
-    /// Appends the record's bytes.
+    /// Appends the record's bytes. Touches are not part of them: nothing is stored for them.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
-        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&[0; SIZE_BYTES]);
         out.extend_from_slice(&self.ts.to_le_bytes());
         out.extend_from_slice(&self.time.as_millis().to_le_bytes());
-        put_varint(out, self.changes.len());
+        let touches = self.changes.iter().filter(|(_, change)| matches!(change, Change::Touch)).count();
+        put_varint(out, self.changes.len() - touches);
         for (key, change) in &self.changes {
-            let (kind, value): (u8, &[u8]) = match change {
-                Change::Put(value) => (PUT, value),
-                Change::Delete => (DELETE, &[]),
-                Change::Touch => (TOUCH, &[]),
-            };
-            out.push(kind);
-            put_varint(out, key.len());
-            out.extend_from_slice(key);
-            if kind == PUT {
-                put_varint(out, value.len());
-                out.extend_from_slice(value);
+            match change {
+                Change::Put(value) => {
+                    out.push(PUT);
+                    put_varint(out, key.len());
+                    out.extend_from_slice(key);
+                    put_varint(out, value.len());
+                    out.extend_from_slice(value);
+                }
+                Change::Delete => {
+                    out.push(DELETE);
+                    put_varint(out, key.len());
+                    out.extend_from_slice(key);
+                }
+                Change::Touch => {}
             }
         }
-        let size_bytes = (out.len() - start - 4) as u32;
-        out[start..start + 4].copy_from_slice(&size_bytes.to_le_bytes());
+        let size_bytes = (out.len() - start - SIZE_BYTES) as u64;
+        out[start..start + SIZE_BYTES].copy_from_slice(&size_bytes.to_le_bytes());
     }
 
-    /// Reads one record and returns it with what follows, or says why the bytes are none.
+    /// Reads one record and returns it with the bytes after it, or the reason why the bytes are no record.
     pub(super) fn decode(bytes: &[u8]) -> Result<(Self, &[u8]), &'static str> {
-        let (size, rest) = bytes.split_first_chunk::<4>().ok_or("a record is cut off")?;
-        let size_bytes = u32::from_le_bytes(*size) as usize;
+        let (size, rest) = bytes.split_first_chunk::<SIZE_BYTES>().ok_or("a record is cut off")?;
+        let size_bytes = usize::try_from(u64::from_le_bytes(*size)).map_err(|_| "a record is cut off")?;
         let (mut body, rest) = rest.split_at_checked(size_bytes).ok_or("a record is cut off")?;
         let ts = u64::from_le_bytes(take(&mut body)?);
         let time = Timestamp::from_millis(i64::from_le_bytes(take(&mut body)?));
         let count = take_varint(&mut body)?;
         // Each change takes at least two bytes, so a damaged count cannot reserve more than the record's own size.
-        let mut changes = Vec::with_capacity(count.min(body.len()));
+        let mut changes = Vec::with_capacity(count.min(body.len() / 2));
         for _ in 0..count {
             let [kind] = take::<1>(&mut body)?;
             let key_bytes = take_varint(&mut body)?;
@@ -103,7 +109,6 @@ impl Commit {
                     Change::Put(take_slice(&mut body, value_bytes)?.into())
                 }
                 DELETE => Change::Delete,
-                TOUCH => Change::Touch,
                 _ => return Err("a record has a change of unknown kind"),
             };
             changes.push((key, change));
@@ -127,11 +132,15 @@ fn put_varint(out: &mut Vec<u8>, value: usize) {
 
 fn take_varint(bytes: &mut &[u8]) -> Result<usize, &'static str> {
     let mut value = 0u64;
-    for shift in (0..35).step_by(7) {
+    for shift in (0..u64::BITS).step_by(7) {
         let [byte] = take::<1>(bytes)?;
-        value |= u64::from(byte & 0x7f) << shift;
+        let bits = u64::from(byte & 0x7f);
+        if bits << shift >> shift != bits {
+            return Err("a length is too large");
+        }
+        value |= bits << shift;
         if byte & 0x80 == 0 {
-            return Ok(value as usize);
+            return usize::try_from(value).map_err(|_| "a length is too large");
         }
     }
     Err("a length has too many bytes")
@@ -154,19 +163,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_reads_back_as_it_was_written() {
-        let changes = vec![
+    fn a_record_reads_back_as_it_was_written_without_its_touches() {
+        let stored = vec![
             (Key::from_slice(b"\0\0\0\x10a"), Change::Put(Arc::from(vec![7u8; 300]))),
             (Key::from_slice(b"\0\0\0\x11b"), Change::Delete),
-            (Key::from_slice(&[3; 200]), Change::Touch),
         ];
-        let commit = Commit::new(42, Timestamp::from_millis(-5), changes);
+        let touched = [stored.clone(), vec![(Key::from_slice(&[3; 200]), Change::Touch)]].concat();
         let mut bytes = Vec::new();
-        commit.encode(&mut bytes);
+        Commit::new(42, Timestamp::from_millis(-5), touched).encode(&mut bytes);
         bytes.push(9);
         let (decoded, rest) = Commit::decode(&bytes).expect("it was just written");
-        assert_eq!(decoded, commit);
+        assert_eq!(decoded, Commit::new(42, Timestamp::from_millis(-5), stored));
         assert_eq!(rest, [9]);
+    }
+
+    #[test]
+    fn lengths_have_64_bits_and_none_is_narrowed() {
+        for value in [0, 127, 128, u64::from(u32::MAX) + 1, 1 << 35, 1 << 62, u64::MAX] {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value as usize);
+            assert_eq!(take_varint(&mut &*bytes), Ok(value as usize), "{value}");
+        }
+        assert!(take_varint(&mut [0xff; 10].as_slice()).is_err(), "more than 64 bits");
     }
 
     #[test]

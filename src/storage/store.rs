@@ -1,25 +1,25 @@
-//! The store: opened, shared, closed.
+//! [`Store`]: opens, wires and closes the parts.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread::JoinHandle,
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex};
 
 use super::{
+    background::Background,
     base::{BASE_FILE, BASE_FILE_NEW, Base},
-    checkpoint::CheckpointState,
-    commit::{Head, Writer},
-    disk::{Disk, DiskLock},
-    group::Durable,
-    log::Log,
+    checkpointer::{CheckpointFailure, CheckpointReport, Checkpointer},
+    committer::{Applied, Committer, Parts, WriteLock},
+    disk::{Disk, DiskLock, GuardedDisk},
+    empty_ranges::SharedEmptyRanges,
+    group_commit::GroupCommit,
+    layers::Layers,
+    log::{Log, segment_number},
+    options::{BackgroundWork, StoreOptions},
     overlay::Overlay,
-    record::Commit,
+    publisher::{CommitObserver, Publisher},
     snapshot::Snapshot,
 };
 use crate::{
@@ -28,170 +28,144 @@ use crate::{
 };
 
 const LOCK_FILE: &str = "lock";
+/// An open that finds this much in the log has it moved into the base soon; and a drop that leaves as much does it.
+const SHORT_LOG_BYTES: usize = 256 << 10;
 
-/// When `write` returns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// When the change is durable: it survives the loss of power.
-    Durable,
-    /// When the change is visible; it becomes durable within [`Config::flush_interval`](crate::Config::flush_interval).
-    /// Losing the process or the power before loses it, and everything after it, and nothing before it.
-    Relaxed,
-}
-
-/// Hears of every commit, in order, when readers can see it.
+/// One opened database, below tables and transactions: the commit log, the overlay, the base, and what moves commits
+/// through them.
 ///
-/// Called from the committing thread while the commit waits for it, so it must be quick, must not block, and must not
-/// call into the store.
-pub(crate) trait CommitObserver: Send + Sync {
-    /// This commit is visible now; the ones before it have been told.
-    fn committed(&self, commit: &Arc<Commit>);
-}
-
-/// Who does what is not done by a committing thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Background {
-    /// Threads of the store: checkpoints, and the flushing of relaxed commits.
-    Threads,
-    /// Nobody: checkpoints run inside the commit that makes one due, and relaxed commits wait for a call of `flush`.
-    /// Every run is the same, which tests want.
-    Manual,
-}
-
-/// What the store needs to know; bounds are checked by whoever makes it.
-#[derive(Debug, Clone)]
-pub(crate) struct StoreOptions {
-    pub(crate) durability: Durability,
-    pub(crate) flush_interval: Duration,
-    pub(crate) overlay_limit_bytes: usize,
-    pub(crate) checkpoint_bytes: usize,
-    pub(crate) segment_bytes: u64,
-    pub(crate) base_cache_bytes: usize,
-    pub(crate) background: Background,
-}
-
-/// One opened database, below tables and transactions.
+/// | part | what it does |
+/// |---|---|
+/// | `committer` | lets one transaction at a time commit |
+/// | `group` | makes commits durable, many with one sync |
+/// | `publisher` | decides what is visible, and tells observers |
+/// | `checkpointer` | moves the overlay into the base |
+/// | `background` | the threads for what no caller waits for |
 ///
-/// State and its guards, in the order in which locks are taken when several are held:
-///
-/// | state | guard | held |
-/// |---|---|---|
-/// | a checkpoint | `checkpoint_turn` | from its beginning to its end |
-/// | the right to change anything, the log's current segment | `writer` | for a whole write transaction |
-/// | whose turn it is to sync, what is durable, why writes are refused | `durable` | briefly; never during a sync |
-/// | the newest state, the group that waits for the next sync | `head` | while a commit is applied |
-/// | what readers see | `visible` | to swap or clone a pointer |
-/// | commits that observers have not heard of | `unannounced` | while observers are told |
-/// | what the background threads shall do | `checkpoint` | briefly |
+/// Locks, in the order in which they are taken when several are held: the committer's `writer`; the checkpointer's
+/// `turn`; the group's `turn`; the log's files; and then, each briefly and with none of the others of this line, the
+/// checkpointer's `state` and the publisher's `shown`, the group's `queue`, the overlay's entries, the empty ranges.
 pub(crate) struct Store {
-    pub(super) options: StoreOptions,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) base: Base,
-    pub(super) log: Log,
-    pub(super) writer: Mutex<Writer>,
-    pub(super) durable: Mutex<Durable>,
-    /// Signalled when a group is durable, by the parity of the group's number.
-    pub(super) group_done: [Condvar; 2],
-    /// Signalled when it is nobody's turn to sync.
-    pub(super) turn: Condvar,
-    pub(super) head: Mutex<Head>,
-    pub(super) visible: RwLock<Arc<Snapshot>>,
-    /// The commit up to which readers see; ahead of `visible` where snapshots are made on demand.
-    pub(super) visible_ts: AtomicU64,
-    pub(super) unannounced: Mutex<std::collections::VecDeque<Arc<Commit>>>,
-    /// Told of each commit in this order.
-    pub(super) observers: RwLock<Vec<Arc<dyn CommitObserver>>>,
-    /// Held by whoever runs a checkpoint, from end to end.
-    pub(super) checkpoint_turn: Mutex<()>,
-    pub(super) checkpoint: Mutex<CheckpointState>,
-    /// Signalled when the checkpoint thread has something to do.
-    pub(super) work: Condvar,
-    /// Signalled when relaxed commits wait to be flushed.
-    pub(super) flush_work: Condvar,
-    pub(super) is_flush_wanted: AtomicBool,
-    /// Signalled when a checkpoint has ended, well or not.
-    pub(super) checkpointed: Condvar,
-    pub(super) is_closed: AtomicBool,
-    /// Whether `durable` says why writes are refused.
-    pub(super) is_poisoned: AtomicBool,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Held as long as the store lives; taken out by `close`.
+    options: StoreOptions,
+    clock: Arc<dyn Clock>,
+    log: Arc<Log>,
+    group: Arc<GroupCommit>,
+    publisher: Arc<Publisher>,
+    checkpointer: Arc<Checkpointer>,
+    background: Arc<Background>,
+    committer: Committer,
+    is_closed: AtomicBool,
+    closing: Mutex<Closing>,
+    /// Signalled when the store has closed.
+    has_closed: Condvar,
+    /// Held as long as the store lives; taken out when it closes.
     lock: Mutex<Option<Box<dyn DiskLock>>>,
+}
+
+/// How far the closing has come. The first caller closes, and the others wait for its answer.
+enum Closing {
+    Open,
+    UnderWay,
+    Closed(Result<(), StorageError>),
+}
+
+/// What an operator asks of the storage.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreHealth {
+    pub(crate) trouble: Option<StorageError>,
+    pub(crate) visible_ts: u64,
+    pub(crate) durable_ts: u64,
+    pub(crate) oldest_snapshot_ts: u64,
+    pub(crate) log_bytes: u64,
+    pub(crate) memory_bytes: usize,
+    pub(crate) is_checkpoint_pending: bool,
+    pub(crate) last_checkpoint: Option<CheckpointReport>,
+    pub(crate) checkpoint_failure: Option<CheckpointFailure>,
 }
 
 impl Store {
     /// Opens the database on `disk`, or makes one: takes the lock, opens the base, replays the log after it.
     ///
-    /// Costs the log's length, not the database's.
+    /// Costs the log's length, not the database's. What was replayed is durable on return.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         options: StoreOptions,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn CommitObserver>,
     ) -> Result<Arc<Self>, OpenError> {
+        let disk: Arc<dyn Disk> = Arc::new(GuardedDisk::new(disk));
         let lock = take_lock(&*disk)?;
         check_is_ours(&*disk)?;
         let (base, figures) = Base::open(&*disk, options.base_cache_bytes)?;
-        let mut overlay = Overlay::default();
+        let overlay = Overlay::default();
         let mut ts = figures.ts;
-        let replayed = Log::open(Arc::clone(&disk), options.segment_bytes, figures, &mut |commit| {
+        let spares_kept = spares_kept(&options);
+        let replayed = Log::open(disk, options.segment_bytes, spares_kept, figures, &mut |commit| {
             ts = commit.ts;
-            overlay.apply(&commit);
+            overlay.replay(&commit);
         })?;
-        let log_from = replayed.current.as_ref().map_or(figures.log_from, |segment| segment.number);
-        let log_goes_on = replayed.current.is_some();
+        let empty = Arc::new(SharedEmptyRanges::new(ts));
         let base_snapshot = Arc::new(base.snapshot()?);
-        let snapshot = Snapshot { ts, overlay: overlay.clone(), frozen: None, base: Arc::clone(&base_snapshot) };
-        tracing::debug!(target: "tropism", ts, base_ts = figures.ts, overlay_bytes = overlay.size_bytes(), "opened");
+        let layers = Layers { active: Arc::new(overlay), frozen: None, base: base_snapshot, empty, since_ts: ts };
+        let (base_ts, replayed_bytes) = (figures.ts, replayed.replayed_bytes);
+        tracing::debug!(target: "tropism", ts, base_ts, replayed_bytes, "opened");
+        let log = Arc::new(replayed.log);
+        let publisher = Arc::new(Publisher::new(ts, layers, observer));
+        let group = Arc::new(GroupCommit::new(ts, Arc::clone(&publisher)));
+        let checkpointer =
+            Checkpointer::new(base, Arc::clone(&log), Arc::clone(&group), Arc::clone(&publisher), Arc::clone(&clock));
+        let checkpointer = Arc::new(checkpointer);
+        let background =
+            Background::new(Arc::clone(&checkpointer), Arc::clone(&group), Arc::clone(&log), options.flush_interval);
+        let background = Arc::new(background);
+        let parts = Parts {
+            clock: Arc::clone(&clock),
+            log: Arc::clone(&log),
+            group: Arc::clone(&group),
+            publisher: Arc::clone(&publisher),
+            checkpointer: Arc::clone(&checkpointer),
+            background: Arc::clone(&background),
+        };
+        let committer = Committer::new(options.clone(), parts, ts, replayed.current, replayed_bytes);
         let store = Arc::new(Self {
-            writer: Mutex::new(Writer::new(replayed.current)),
-            turn: Condvar::new(),
-            checkpoint_turn: Mutex::new(()),
-            is_flush_wanted: AtomicBool::new(false),
-            flush_work: Condvar::new(),
-            durable: Mutex::new(Durable::new(ts)),
-            group_done: [Condvar::new(), Condvar::new()],
-            head: Mutex::new(Head::new(ts, overlay, base_snapshot, log_from, log_goes_on)),
-            visible: RwLock::new(Arc::new(snapshot)),
-            visible_ts: AtomicU64::new(ts),
-            unannounced: Mutex::default(),
-            observers: RwLock::new(vec![observer]),
-            checkpoint: Mutex::default(),
-            work: Condvar::new(),
-            checkpointed: Condvar::new(),
-            is_closed: AtomicBool::new(false),
-            is_poisoned: AtomicBool::new(false),
-            threads: Mutex::default(),
-            lock: Mutex::new(Some(lock)),
             options,
             clock,
-            base,
-            log: replayed.log,
+            log,
+            group,
+            publisher,
+            checkpointer,
+            background,
+            committer,
+            is_closed: AtomicBool::new(false),
+            closing: Mutex::new(Closing::Open),
+            has_closed: Condvar::new(),
+            lock: Mutex::new(Some(lock)),
         });
-        store.start_threads()?;
+        store.begin_work(replayed_bytes as usize)?;
         Ok(store)
     }
 
-    fn start_threads(self: &Arc<Self>) -> Result<(), StorageError> {
-        if self.options.background == Background::Manual {
-            return Ok(());
+    /// Sees to a long log, and starts the threads.
+    fn begin_work(&self, replayed_bytes: usize) -> Result<(), StorageError> {
+        if replayed_bytes >= SHORT_LOG_BYTES {
+            self.committer.freeze_for_checkpoint()?;
         }
-        let spawn = |name: &str, work: fn(&Self)| {
-            let store = Arc::downgrade(self);
-            std::thread::Builder::new()
-                .name(name.to_owned())
-                .spawn(move || {
-                    // Held for the thread's life: `close` ends the thread before the last handle can go.
-                    if let Some(store) = store.upgrade() {
-                        work(&store);
-                    }
-                })
-                .map_err(|error| StorageError::io("start", name, error))
-        };
-        let mut threads = self.threads.lock();
-        threads.push(spawn("tropism-checkpoint", Self::run_checkpoints)?);
-        threads.push(spawn("tropism-flush", Self::run_flushes)?);
+        // More than a checkpoint's worth is not left to a thread, which may never get to it where processes are short.
+        if replayed_bytes >= self.options.checkpoint_bytes
+            && let Err(error) = self.checkpointer.write()
+        {
+            tracing::warn!(target: "tropism", %error, "the long log that an open found could not be moved into the base");
+        }
+        if self.options.background == BackgroundWork::Threads {
+            self.background.start().inspect_err(|_| self.background.stop())?;
+            self.background.want_checkpoint();
+        }
         Ok(())
+    }
+
+    /// Adds an observer, which hears of every commit from now on, after those before it.
+    pub(crate) fn observe(&self, observer: Arc<dyn CommitObserver>) {
+        self.publisher.observe(observer);
     }
 
     /// The newest state that readers may see.
@@ -199,52 +173,115 @@ impl Store {
     /// # Errors
     ///
     /// `Closed`.
-    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, StorageError> {
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, StorageError> {
+        match self.is_closed.load(Ordering::Acquire) {
+            true => Err(StorageError::Closed),
+            false => Ok(self.publisher.snapshot()),
+        }
+    }
+
+    /// Waits for the write lock, and for a checkpoint where the overlay is over its limit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Committer::begin`].
+    pub(crate) fn begin(&self) -> Result<WriteLock<'_>, StorageError> {
+        self.committer.begin()
+    }
+
+    /// Waits until a commit is durable, and those before it.
+    ///
+    /// # Errors
+    ///
+    /// `OutcomeUnknown` after a failed sync. `NotDurable` if the log could not be written: the commit becomes durable
+    /// as soon as it can.
+    pub(crate) fn wait_durable(&self, applied: Applied) -> Result<(), StorageError> {
+        self.group.wait_durable(applied.ts).inspect_err(|_| self.background.want_flush(false))
+    }
+
+    /// Shows readers everything up to a commit, durable or not.
+    pub(crate) fn show(&self, applied: Applied) {
+        self.publisher.publish(applied.ts);
+    }
+
+    /// Makes everything durable that was committed before the call.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`; and those of [`wait_durable`](Self::wait_durable).
+    pub(crate) fn flush(&self) -> Result<(), StorageError> {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(StorageError::Closed);
         }
-        let visible = Arc::clone(&self.visible.read());
-        if visible.ts >= self.visible_ts.load(Ordering::Acquire) {
-            return Ok(visible);
+        self.group.flush().inspect_err(|_| self.background.want_flush(false))
+    }
+
+    /// Moves everything that is committed into the base and drops the log before it. Writers go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`. After any other failure nothing is lost, and it is tried again by itself.
+    pub(crate) fn run_checkpoint(&self) -> Result<(), StorageError> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(StorageError::Closed);
         }
-        Ok(self.snapshot_of_head())
+        self.checkpointer.write()?;
+        self.committer.freeze_for_checkpoint()?;
+        self.checkpointer.write()
     }
 
     /// Ends the store: makes every commit durable and, if `with_checkpoint`, moves everything into the base, so that
     /// the next open replays nothing. Waits for the transaction that is running. Further writes answer `Closed`.
+    ///
+    /// A second call waits for the first one, and has the same answer.
     pub(crate) fn close(&self, with_checkpoint: bool) -> Result<(), StorageError> {
-        let ended = {
-            let _place = self.writer.lock();
-            if self.is_closed.swap(true, Ordering::AcqRel) {
-                return Ok(());
+        {
+            let mut closing = self.closing.lock();
+            loop {
+                match &*closing {
+                    Closing::Open => break,
+                    Closing::UnderWay => self.has_closed.wait(&mut closing),
+                    Closing::Closed(result) => return result.clone(),
+                }
             }
-            self.flush_committed()
-        };
-        self.wake_all();
-        let current = std::thread::current().id();
-        for thread in self.threads.lock().drain(..).filter(|thread| thread.thread().id() != current) {
-            if thread.join().is_err() {
-                tracing::error!(target: "tropism", "a background thread panicked");
-            }
+            *closing = Closing::UnderWay;
         }
-        let ended = match (ended, with_checkpoint && !self.is_poisoned.load(Ordering::Acquire)) {
-            (Ok(()), true) => self.final_checkpoint(),
-            (ended, _) => ended,
+        let result = self.close_parts(with_checkpoint);
+        *self.closing.lock() = Closing::Closed(result.clone());
+        self.has_closed.notify_all();
+        result
+    }
+
+    fn close_parts(&self, with_checkpoint: bool) -> Result<(), StorageError> {
+        self.is_closed.store(true, Ordering::Release);
+        self.committer.close();
+        let flushed = self.group.flush();
+        self.background.stop();
+        let with_checkpoint = with_checkpoint || self.committer.logged_bytes() >= SHORT_LOG_BYTES;
+        let ended = match with_checkpoint {
+            true => flushed.and_then(|()| self.last_checkpoint()),
+            false => flushed,
         };
         // Also after a failure: the files must be free before the lock is.
-        let closed = self.base.close();
+        let closed = self.checkpointer.close_base();
         self.lock.lock().take();
         ended.and(closed)
     }
 
-    /// Adds an observer, which hears of every commit from now on, after those before it.
-    pub(crate) fn observe(&self, observer: Arc<dyn CommitObserver>) {
-        self.observers.write().push(observer);
+    /// The base takes everything, and the log goes.
+    fn last_checkpoint(&self) -> Result<(), StorageError> {
+        self.checkpointer.write()?;
+        self.committer.freeze_last();
+        self.checkpointer.write()?;
+        if let Err(error) = self.log.remove_spares() {
+            tracing::warn!(target: "tropism", %error, "spare log segments could not be removed");
+        }
+        Ok(())
     }
 
     /// The newest commit that readers see.
     pub(crate) fn visible_ts(&self) -> u64 {
-        self.visible_ts.load(Ordering::Acquire)
+        self.publisher.visible_ts()
     }
 
     /// Where the time comes from.
@@ -256,11 +293,38 @@ impl Store {
     pub(crate) fn transaction_limit_bytes(&self) -> usize {
         self.options.overlay_limit_bytes
     }
+
+    /// What an operator asks first.
+    pub(crate) fn health(&self) -> StoreHealth {
+        let (last_checkpoint, checkpoint_failure) = self.checkpointer.reports();
+        StoreHealth {
+            trouble: self.group.trouble(),
+            visible_ts: self.publisher.visible_ts(),
+            durable_ts: self.group.durable_ts(),
+            oldest_snapshot_ts: self.publisher.oldest_snapshot_ts(),
+            log_bytes: self.log.size_bytes(),
+            memory_bytes: self.publisher.layers().memory_bytes() + self.group.waiting_bytes(),
+            is_checkpoint_pending: self.checkpointer.is_pending(),
+            last_checkpoint,
+            checkpoint_failure,
+        }
+    }
+}
+
+/// As many segments as two checkpoints fill.
+fn spares_kept(options: &StoreOptions) -> usize {
+    const MOST: u64 = 16;
+    let segments = (options.checkpoint_bytes as u64 * 2).div_ceil(options.segment_bytes);
+    segments.clamp(1, MOST) as usize
 }
 
 fn take_lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>, OpenError> {
     disk.lock(LOCK_FILE).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => OpenError::AlreadyOpen { path: disk.describe() },
+        std::io::ErrorKind::Unsupported => OpenError::Unsupported { path: disk.describe(), what: "file locks" },
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            OpenError::NoPermission { path: disk.describe(), source: Arc::new(error) }
+        }
         _ => StorageError::io("lock", LOCK_FILE, error).into(),
     })
 }
@@ -271,15 +335,23 @@ fn check_is_ours(disk: &dyn Disk) -> Result<(), OpenError> {
     if files.iter().any(|file| file == BASE_FILE) {
         return Ok(());
     }
-    if let Some(segment) = files.iter().find(|file| file.starts_with("log-")) {
+    if let Some(segment) = files.iter().find(|file| segment_number(file).is_some()) {
         let reason = format!("there is a log ({segment}) but no base");
         return Err(StorageError::Corrupt { file: BASE_FILE.to_owned(), offset: 0, reason }.into());
     }
-    match files.iter().find(|file| *file != LOCK_FILE && *file != BASE_FILE_NEW) {
+    let is_foreign = |file: &&String| *file != LOCK_FILE && *file != BASE_FILE_NEW && !is_overlooked(file);
+    match files.iter().find(is_foreign) {
         Some(file) => Err(OpenError::NotADatabase {
             path: disk.describe(),
             reason: format!("it holds {file:?}, and no {BASE_FILE}"),
         }),
         None => Ok(()),
     }
+}
+
+/// Names that file systems and desktops put into directories.
+fn is_overlooked(file: &str) -> bool {
+    const NAMES: [&str; 6] =
+        ["lost+found", "System Volume Information", "$RECYCLE.BIN", "desktop.ini", "Thumbs.db", "@eaDir"];
+    file.starts_with('.') || NAMES.iter().any(|name| name.eq_ignore_ascii_case(file))
 }

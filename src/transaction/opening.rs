@@ -48,7 +48,7 @@ pub(crate) fn bring_up_to_date(
     let mut opening = Opening { store, catalog: stored_catalog(store)?, progress };
     let definitions: Vec<_> = declared.iter().map(|ops| ops.definition).collect();
     let mut evolved = evolution::evolve(&opening.catalog, &definitions, dropped, &mut |keyspace| {
-        Ok(is_used(&*store.snapshot()?, keyspace)?)
+        Ok(is_used(&store.snapshot()?, keyspace)?)
     })?;
     if evolved != opening.catalog {
         opening.remove_garbage()?;

@@ -72,6 +72,9 @@ impl Pipeline {
     }
 
     /// Runs a closure once, on the newest state, and commits what it did, without waiting until that is durable.
+    ///
+    /// An error of the closure was computed from what others have committed. It is not returned before that is as good
+    /// as what the call itself asks for: durable, or visible.
     pub(crate) fn commit<R, E: From<Error>>(
         &self,
         durability: Durability,
@@ -79,16 +82,36 @@ impl Pipeline {
     ) -> Result<(R, Applied), E> {
         let from_engine = |error: Error| E::from(error);
         let inside = Reentrancy::enter_write(self.identity()).map_err(|error| from_engine(error.into()))?;
-        let place = self.store.begin().map_err(|error| from_engine(error.into()))?;
-        let read = ReadTx::new(Arc::clone(&self.tables), Arc::new(place.snapshot()));
+        let lock = self.store.begin().map_err(|error| from_engine(error.into()))?;
+        let read = ReadTx::new(Arc::clone(&self.tables), lock.snapshot());
+        let seen = Applied { ts: read.snapshot.ts };
         let mut tx = WriteTx::new(read, self.store.clock().now(), self.store.transaction_limit_bytes());
-        let result = body(&mut tx)?;
-        let changes = tx.into_changes().map_err(from_engine)?;
+        let ran = body(&mut tx).and_then(|result| Ok((result, tx.into_changes().map_err(from_engine)?)));
+        let (result, changes) = match ran {
+            Ok(ran) => ran,
+            Err(error) => {
+                drop(lock);
+                drop(inside);
+                self.settle(durability, seen).map_err(|error| from_engine(error.into()))?;
+                return Err(error);
+            }
+        };
         let span = tracing::trace_span!(target: "tropism", "commit", changes = changes.len(), ?durability).entered();
-        let applied = place.commit(changes, durability).map_err(|error| from_engine(error.into()))?;
+        let applied = lock.commit(changes, durability).map_err(|error| from_engine(error.into()))?;
         tracing::trace!(target: "tropism", ts = applied.ts, "committed");
         drop(span);
         drop(inside);
         Ok((result, applied))
+    }
+
+    /// Makes what a call has seen durable, or visible.
+    fn settle(&self, durability: Durability, seen: Applied) -> Result<(), StorageError> {
+        match durability {
+            Durability::Durable => self.store.wait_durable(seen),
+            Durability::Relaxed => {
+                self.store.show(seen);
+                Ok(())
+            }
+        }
     }
 }

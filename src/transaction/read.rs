@@ -24,7 +24,7 @@ use crate::{
 /// A [`WriteTx`](super::WriteTx) can be used wherever a `&ReadTx` is wanted, and then also sees its own changes.
 pub struct ReadTx {
     pub(super) tables: Arc<OpenTables>,
-    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) snapshot: Snapshot,
     /// A write transaction's own changes; empty in one that only reads.
     pub(super) changes: Changes,
     /// Collected where somebody asked for it.
@@ -34,11 +34,11 @@ pub struct ReadTx {
 }
 
 impl ReadTx {
-    pub(super) fn new(tables: Arc<OpenTables>, snapshot: Arc<Snapshot>) -> Self {
+    pub(super) fn new(tables: Arc<OpenTables>, snapshot: Snapshot) -> Self {
         Self { tables, snapshot, changes: Changes::new(), reads: None, documents_read: Cell::new(0) }
     }
 
-    pub(super) fn tracked(tables: Arc<OpenTables>, snapshot: Arc<Snapshot>) -> Self {
+    pub(super) fn tracked(tables: Arc<OpenTables>, snapshot: Snapshot) -> Self {
         Self { reads: Some(RefCell::default()), ..Self::new(tables, snapshot) }
     }
 

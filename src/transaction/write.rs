@@ -1,6 +1,6 @@
 //! [`WriteTx`]: a private buffer of changes over the newest state.
 
-use std::{collections::btree_map::Entry, ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc};
 
 use super::{
     MAX_KEY_BYTES, MAX_ROW_BYTES, ReadTx,
@@ -270,18 +270,12 @@ impl WriteTx {
         self.size_bytes += CHANGE_OVERHEAD_BYTES + key.len() + size_of_change(&change);
         self.check_size()?;
         let is_undoable = self.depth > 0;
-        let (key, replaced) = match self.read.changes.entry(key) {
-            Entry::Occupied(_) if change == Change::Touch => return Ok(()),
-            Entry::Occupied(mut entry) => {
-                let replaced = entry.insert(change);
-                (is_undoable.then(|| entry.key().clone()), Some(replaced))
-            }
-            Entry::Vacant(entry) => {
-                let key = is_undoable.then(|| entry.key().clone());
-                entry.insert(change);
-                (key, None)
-            }
-        };
+        if change == Change::Touch && self.read.changes.get(&key).is_some() {
+            return Ok(());
+        }
+        let undo_key = is_undoable.then(|| key.clone());
+        let replaced = self.read.changes.insert(key, change);
+        let key = undo_key;
         if let Some(key) = key {
             self.undo.push((key, replaced));
         }

@@ -1,0 +1,338 @@
+//! [`Committer`]: who may write, and how a commit enters the newest state.
+//!
+//! One transaction at a time holds the [`WriteLock`], so executions are serial. It gives the lock up before its commit
+//! is durable: the next one runs on the newest state while the group before it is being synced.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::{
+    background::Background,
+    base::Figures,
+    checkpointer::Checkpointer,
+    group_commit::GroupCommit,
+    log::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, Log, Segment},
+    options::{BackgroundWork, Durability, StoreOptions},
+    publisher::Publisher,
+    record::{Change, Commit},
+    snapshot::Snapshot,
+};
+use crate::{encoding::Key, error::StorageError, time::Clock};
+
+/// Relaxed commits are written out early when this much of them waits.
+const FLUSH_EARLY_BYTES: usize = 1 << 20;
+/// How long a writer that must have room waits for one attempt of a checkpoint before it looks again.
+const ROOM_WAIT: Duration = Duration::from_secs(1);
+/// Writers are slowed down when so much of the limit is in use, in percent.
+const SLOW_FROM_PERCENT: usize = 50;
+/// How long a commit is delayed for each of its bytes when the limit is reached, in nanoseconds.
+const LARGEST_DELAY_NANOS_PER_BYTE: f64 = 250.0;
+const SHORTEST_DELAY: Duration = Duration::from_millis(1);
+const LONGEST_DELAY: Duration = Duration::from_millis(50);
+
+/// Takes commits in: into the log's queue, the overlay and the hands of the publisher.
+///
+/// `writer` is the lock that makes executions serial. It is held for a whole write transaction, so nothing that a
+/// checkpoint, a sync or a reader needs is behind it.
+pub(super) struct Committer {
+    options: StoreOptions,
+    clock: Arc<dyn Clock>,
+    log: Arc<Log>,
+    group: Arc<GroupCommit>,
+    publisher: Arc<Publisher>,
+    checkpointer: Arc<Checkpointer>,
+    background: Arc<Background>,
+    writer: Mutex<Writer>,
+    /// Set before the lock is waited for to close: whoever waits for room under it gives up.
+    is_closing: AtomicBool,
+    /// By how much writers are to be delayed, in microseconds.
+    delay_micros: AtomicU64,
+}
+
+/// What only the holder of the write lock may touch.
+struct Writer {
+    /// The newest commit, durable or not.
+    ts: u64,
+    segment: Option<Arc<Segment>>,
+    /// Room in the segment that is not promised to any commit yet.
+    room_bytes: u64,
+    /// The encoded commit.
+    record: Vec<u8>,
+    /// What was logged since the overlay was frozen, or replayed.
+    logged_bytes: usize,
+    /// Whether a checkpoint may be due, or room short: otherwise the next writer need not look.
+    is_pressed: bool,
+    is_closed: bool,
+}
+
+/// A transaction's right to commit: while it is held, nobody else writes.
+pub(crate) struct WriteLock<'a> {
+    committer: &'a Committer,
+    writer: MutexGuard<'a, Writer>,
+}
+
+/// A commit that was applied: what to wait for until it is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Applied {
+    pub(crate) ts: u64,
+}
+
+/// The parts that a committer works with.
+pub(super) struct Parts {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) log: Arc<Log>,
+    pub(super) group: Arc<GroupCommit>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) checkpointer: Arc<Checkpointer>,
+    pub(super) background: Arc<Background>,
+}
+
+impl Committer {
+    /// Goes on after commit `ts`, in `segment`, with so much in the log that the base lacks.
+    pub(super) fn new(
+        options: StoreOptions,
+        parts: Parts,
+        ts: u64,
+        segment: Option<Arc<Segment>>,
+        logged_bytes: u64,
+    ) -> Self {
+        let Parts { clock, log, group, publisher, checkpointer, background } = parts;
+        let room_bytes = segment.as_ref().map_or(0, |segment| segment.room_bytes());
+        let logged_bytes = usize::try_from(logged_bytes).unwrap_or(usize::MAX);
+        let (record, is_pressed, is_closed) = (Vec::new(), true, false);
+        let writer = Writer { ts, segment, room_bytes, record, logged_bytes, is_pressed, is_closed };
+        Self {
+            options,
+            clock,
+            log,
+            group,
+            publisher,
+            checkpointer,
+            background,
+            writer: Mutex::new(writer),
+            is_closing: AtomicBool::new(false),
+            delay_micros: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits for the write lock, and for a checkpoint where the overlay is over its limit.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`; `Poisoned` after a failed sync of the log; `NotDurable` while the log cannot be written; what keeps the
+    /// checkpoint from making room.
+    pub(super) fn begin(&self) -> Result<WriteLock<'_>, StorageError> {
+        self.slow_down();
+        let mut writer = self.writer.lock();
+        if writer.is_closed {
+            return Err(StorageError::Closed);
+        }
+        self.group.check()?;
+        self.wait_for_room(&mut writer)?;
+        Ok(WriteLock { committer: self, writer })
+    }
+
+    /// Takes no more commits. Waits for the transaction that is running.
+    pub(super) fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
+        self.checkpointer.wake_all();
+        self.writer.lock().is_closed = true;
+    }
+
+    /// Freezes everything that was committed, unless the database is closed; the answer is whether there was something.
+    pub(super) fn freeze_for_checkpoint(&self) -> Result<bool, StorageError> {
+        let mut writer = self.writer.lock();
+        match writer.is_closed {
+            true => Err(StorageError::Closed),
+            false => Ok(self.freeze(&mut writer)),
+        }
+    }
+
+    /// Freezes everything after the last commit, such that the base needs no log any more.
+    pub(super) fn freeze_last(&self) -> bool {
+        let mut writer = self.writer.lock();
+        if self.is_log_needless(&writer) {
+            return false;
+        }
+        writer.logged_bytes = 0;
+        let figures = Figures { ts: writer.ts, log_from: self.log.next_number(), log_goes_on: false };
+        self.checkpointer.freeze(figures)
+    }
+
+    /// What the log holds that the base lacks, in bytes.
+    pub(super) fn logged_bytes(&self) -> usize {
+        self.writer.lock().logged_bytes
+    }
+
+    fn is_log_needless(&self, writer: &Writer) -> bool {
+        writer.segment.is_none() && self.publisher.layers().active.is_empty()
+    }
+
+    fn freeze(&self, writer: &mut Writer) -> bool {
+        if self.is_log_needless(writer) {
+            return false;
+        }
+        let log_from = writer.segment.as_ref().map_or_else(|| self.log.next_number(), |segment| segment.number);
+        let figures = Figures { ts: writer.ts, log_from, log_goes_on: writer.segment.is_some() };
+        let has_frozen = self.checkpointer.freeze(figures);
+        if has_frozen {
+            writer.logged_bytes = 0;
+        }
+        has_frozen
+    }
+
+    /// Waits while the changes outside the base take more memory than they may.
+    fn wait_for_room(&self, writer: &mut Writer) -> Result<(), StorageError> {
+        while writer.is_pressed {
+            let seen = self.checkpointer.ended();
+            let layers = self.publisher.layers();
+            let size_bytes = layers.memory_bytes() + self.group.waiting_bytes();
+            let is_over = size_bytes > self.options.overlay_limit_bytes;
+            let is_due = layers.active.size_bytes().max(writer.logged_bytes) >= self.options.checkpoint_bytes;
+            drop(layers);
+            if !is_over && !is_due {
+                writer.is_pressed = false;
+                return Ok(());
+            }
+            self.freeze(writer);
+            if self.options.background == BackgroundWork::ByHand {
+                match self.checkpointer.write() {
+                    Ok(()) if is_over => continue,
+                    Err(error) if is_over => return Err(error),
+                    // There is room all the same, and the next write tries again.
+                    Ok(()) | Err(_) => return Ok(()),
+                }
+            }
+            self.background.want_checkpoint();
+            if !is_over {
+                return Ok(());
+            }
+            tracing::info!(target: "tropism", size_bytes, "a writer waits for the checkpoint");
+            let failure = self.checkpointer.wait_after(seen, ROOM_WAIT);
+            if self.is_closing.load(Ordering::Acquire) {
+                return Err(StorageError::Closed);
+            }
+            if let Some(error) = failure {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Delays a writer a little where the overlay fills faster than checkpoints empty it, so that later ones need not be
+    /// stopped.
+    fn slow_down(&self) {
+        if self.delay_micros.load(Ordering::Relaxed) < SHORTEST_DELAY.as_micros() as u64 {
+            return;
+        }
+        let delay = Duration::from_micros(self.delay_micros.swap(0, Ordering::Relaxed)).min(LONGEST_DELAY);
+        let seen = self.checkpointer.ended();
+        self.checkpointer.wait_after(seen, delay);
+    }
+
+    /// Adds up by how much the next writers are delayed, after a commit of this size.
+    fn note_pressure(&self, commit_bytes: usize, memory_bytes: usize) {
+        let limit_bytes = self.options.overlay_limit_bytes;
+        let slow_from_bytes = limit_bytes / 100 * SLOW_FROM_PERCENT;
+        if memory_bytes <= slow_from_bytes || self.options.background == BackgroundWork::ByHand {
+            return;
+        }
+        let pressure = (memory_bytes - slow_from_bytes) as f64 / (limit_bytes - slow_from_bytes).max(1) as f64;
+        let nanos = commit_bytes as f64 * LARGEST_DELAY_NANOS_PER_BYTE * pressure * pressure;
+        self.delay_micros.fetch_add((nanos / 1e3) as u64, Ordering::Relaxed);
+    }
+}
+
+impl WriteLock<'_> {
+    /// The newest state: everything that was committed before, durable or not.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot { ts: self.writer.ts, layers: self.committer.publisher.layers() }
+    }
+
+    /// Commits the changes (at most one per key, in key order) and gives up the lock.
+    ///
+    /// # Errors
+    ///
+    /// `DiskFull` or `Io` if the log cannot grow; nothing was applied then.
+    pub(crate) fn commit(
+        mut self,
+        changes: Vec<(Key, Change)>,
+        durability: Durability,
+    ) -> Result<Applied, StorageError> {
+        let committer = self.committer;
+        if changes.is_empty() {
+            let ts = self.writer.ts;
+            drop(self);
+            // What a relaxed call has seen, others see.
+            if durability == Durability::Relaxed {
+                committer.publisher.publish(ts);
+            }
+            return Ok(Applied { ts });
+        }
+        let writer = &mut *self.writer;
+        let ts = writer.ts + 1;
+        let commit = Arc::new(Commit::new(ts, committer.clock.now(), changes));
+        writer.record.clear();
+        commit.encode(&mut writer.record);
+        let segment = writer.reserve(&committer.log, &committer.background)?;
+        let layers = committer.publisher.layers();
+        let puts = commit.changes().filter(|(_, change)| matches!(change, Change::Put(_))).map(|(key, _)| key);
+        layers.empty.begin_commit(ts, puts);
+        layers.active.apply(&commit);
+        let (active_bytes, memory_bytes) = (layers.active.size_bytes(), layers.memory_bytes());
+        drop(layers);
+        writer.ts = ts;
+        writer.logged_bytes += writer.record.len();
+        committer.publisher.take(commit);
+        let waiting_bytes = committer.group.enqueue(&segment, &writer.record, ts);
+        committer.note_pressure(writer.record.len(), memory_bytes);
+        let is_due = active_bytes.max(writer.logged_bytes) >= committer.options.checkpoint_bytes;
+        writer.is_pressed |= is_due || memory_bytes + waiting_bytes > committer.options.overlay_limit_bytes;
+        if is_due && committer.options.background == BackgroundWork::Threads && committer.freeze(writer) {
+            committer.background.want_checkpoint();
+        }
+        writer.shrink_record();
+        drop(self);
+        if durability == Durability::Relaxed {
+            committer.background.want_flush(waiting_bytes >= FLUSH_EARLY_BYTES);
+        }
+        if durability == Durability::Relaxed || committer.options.durability == Durability::Relaxed {
+            committer.publisher.publish(ts);
+        }
+        Ok(Applied { ts })
+    }
+}
+
+impl Writer {
+    /// Promises room in the log to the record at hand, so that nothing is applied that could not be written.
+    fn reserve(&mut self, log: &Log, background: &Background) -> Result<Arc<Segment>, StorageError> {
+        // The record might become a frame of its own.
+        let needed_bytes = (FRAME_HEADER_BYTES + self.record.len()) as u64 + FRAME_ALIGNMENT;
+        if let Some(segment) = self.segment.as_ref().filter(|_| self.room_bytes >= needed_bytes) {
+            self.room_bytes -= needed_bytes;
+            return Ok(Arc::clone(segment));
+        }
+        let segment = log.next_segment(needed_bytes).map_err(|error| match error.is_disk_full() {
+            true => StorageError::DiskFull { reason: error.to_string().into() },
+            false => error,
+        })?;
+        background.want_spare();
+        self.room_bytes = segment.room_bytes() - needed_bytes;
+        Ok(Arc::clone(self.segment.insert(segment)))
+    }
+
+    /// Gives back the memory that one large commit needed.
+    fn shrink_record(&mut self) {
+        const LARGEST_KEPT_BYTES: usize = 1 << 20;
+        if self.record.capacity() > LARGEST_KEPT_BYTES {
+            self.record = Vec::new();
+        }
+    }
+}
