@@ -208,10 +208,10 @@ fn a_base_that_is_cut_off_is_an_error() -> Result<(), Failure> {
 fn a_newer_format_of_the_log_is_an_error_that_says_so() -> Result<(), Failure> {
     let disk = written()?;
     let segment = disk.list()?.into_iter().find(|file| file.starts_with("log-0")).unwrap();
-    // The format is 1; the second bit makes it 3.
-    disk.flip_bit(&segment, 8, 1)?;
+    // The format is 2; the third bit makes it 6.
+    disk.flip_bit(&segment, 8, 2)?;
     let error = builder().open_on(disk).err().unwrap();
-    assert!(matches!(&error, OpenError::NewerFormat { file, found: 3, supported: 1 } if *file == segment), "{error}");
+    assert!(matches!(&error, OpenError::NewerFormat { file, found: 6, supported: 2 } if *file == segment), "{error}");
     Ok(())
 }
 

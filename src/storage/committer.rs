@@ -39,8 +39,12 @@ const LONGEST_DELAY: Duration = Duration::from_millis(50);
 
 /// Takes commits in: into the log's queue, the overlay and the hands of the publisher.
 ///
-/// `writer` is the lock that makes executions serial. It is held for a whole write transaction, so nothing that a
-/// checkpoint, a sync or a reader needs is behind it.
+/// | state | guard | held |
+/// |---|---|---|
+/// | the right to commit, the log's current segment | `writer` | for a whole write transaction |
+/// | the newest commit, what was logged | `head` | while a commit is applied; to freeze |
+///
+/// Nothing that a checkpoint, a sync or a reader needs is behind `writer`.
 pub(super) struct Committer {
     options: StoreOptions,
     clock: Arc<dyn Clock>,
@@ -50,6 +54,7 @@ pub(super) struct Committer {
     checkpointer: Arc<Checkpointer>,
     background: Arc<Background>,
     writer: Mutex<Writer>,
+    head: Mutex<Head>,
     /// Set before the lock is waited for to close: whoever waits for room under it gives up.
     is_closing: AtomicBool,
     /// By how much writers are to be delayed, in microseconds.
@@ -58,17 +63,24 @@ pub(super) struct Committer {
 
 /// What only the holder of the write lock may touch.
 struct Writer {
-    /// The newest commit, durable or not.
-    ts: u64,
     segment: Option<Arc<Segment>>,
     /// Room in the segment that is not promised to any commit yet.
     room_bytes: u64,
     /// The encoded commit.
     record: Vec<u8>,
-    /// What was logged since the overlay was frozen, or replayed.
-    logged_bytes: usize,
     /// Whether a checkpoint may be due, or room short: otherwise the next writer need not look.
     is_pressed: bool,
+    is_closed: bool,
+}
+
+/// The end of what was committed.
+struct Head {
+    /// The newest commit, durable or not.
+    ts: u64,
+    /// The segment that it is in, if it is in the log.
+    segment: Option<u64>,
+    /// What was logged since the overlay was frozen, or replayed.
+    logged_bytes: usize,
     is_closed: bool,
 }
 
@@ -106,8 +118,8 @@ impl Committer {
         let Parts { clock, log, group, publisher, checkpointer, background } = parts;
         let room_bytes = segment.as_ref().map_or(0, |segment| segment.room_bytes());
         let logged_bytes = usize::try_from(logged_bytes).unwrap_or(usize::MAX);
-        let (record, is_pressed, is_closed) = (Vec::new(), true, false);
-        let writer = Writer { ts, segment, room_bytes, record, logged_bytes, is_pressed, is_closed };
+        let head = Head { ts, segment: segment.as_ref().map(|segment| segment.number), logged_bytes, is_closed: false };
+        let writer = Writer { segment, room_bytes, record: Vec::new(), is_pressed: true, is_closed: false };
         Self {
             options,
             clock,
@@ -117,6 +129,7 @@ impl Committer {
             checkpointer,
             background,
             writer: Mutex::new(writer),
+            head: Mutex::new(head),
             is_closing: AtomicBool::new(false),
             delay_micros: AtomicU64::new(0),
         }
@@ -143,47 +156,54 @@ impl Committer {
     pub(super) fn close(&self) {
         self.is_closing.store(true, Ordering::Release);
         self.checkpointer.wake_all();
-        self.writer.lock().is_closed = true;
+        let mut writer = self.writer.lock();
+        writer.is_closed = true;
+        self.head.lock().is_closed = true;
     }
 
-    /// Freezes everything that was committed, unless the database is closed; the answer is whether there was something.
-    pub(super) fn freeze_for_checkpoint(&self) -> Result<bool, StorageError> {
-        let mut writer = self.writer.lock();
-        match writer.is_closed {
+    /// Freezes everything that was committed; the answer is whether there was something.
+    ///
+    /// # Errors
+    ///
+    /// `Closed`: the last checkpoint is for whoever closes to make.
+    pub(super) fn freeze(&self) -> Result<bool, StorageError> {
+        let mut head = self.head.lock();
+        match head.is_closed {
             true => Err(StorageError::Closed),
-            false => Ok(self.freeze(&mut writer)),
+            false => Ok(self.freeze_at(&mut head)),
         }
     }
 
     /// Freezes everything after the last commit, such that the base needs no log any more.
     pub(super) fn freeze_last(&self) -> bool {
-        let mut writer = self.writer.lock();
-        if self.is_log_needless(&writer) {
+        let mut head = self.head.lock();
+        if self.is_base_all(&head) {
             return false;
         }
-        writer.logged_bytes = 0;
-        let figures = Figures { ts: writer.ts, log_from: self.log.next_number(), log_goes_on: false };
+        head.logged_bytes = 0;
+        let figures = Figures { ts: head.ts, log_from: self.log.next_number(), log_goes_on: false };
         self.checkpointer.freeze(figures)
     }
 
     /// What the log holds that the base lacks, in bytes.
     pub(super) fn logged_bytes(&self) -> usize {
-        self.writer.lock().logged_bytes
+        self.head.lock().logged_bytes
     }
 
-    fn is_log_needless(&self, writer: &Writer) -> bool {
-        writer.segment.is_none() && self.publisher.layers().active.is_empty()
+    /// Whether there is nothing outside the base.
+    fn is_base_all(&self, head: &Head) -> bool {
+        head.segment.is_none() && self.publisher.layers().active.is_empty()
     }
 
-    fn freeze(&self, writer: &mut Writer) -> bool {
-        if self.is_log_needless(writer) {
+    fn freeze_at(&self, head: &mut Head) -> bool {
+        if self.is_base_all(head) {
             return false;
         }
-        let log_from = writer.segment.as_ref().map_or_else(|| self.log.next_number(), |segment| segment.number);
-        let figures = Figures { ts: writer.ts, log_from, log_goes_on: writer.segment.is_some() };
+        let log_from = head.segment.unwrap_or_else(|| self.log.next_number());
+        let figures = Figures { ts: head.ts, log_from, log_goes_on: head.segment.is_some() };
         let has_frozen = self.checkpointer.freeze(figures);
         if has_frozen {
-            writer.logged_bytes = 0;
+            head.logged_bytes = 0;
         }
         has_frozen
     }
@@ -195,13 +215,13 @@ impl Committer {
             let layers = self.publisher.layers();
             let size_bytes = layers.memory_bytes() + self.group.waiting_bytes();
             let is_over = size_bytes > self.options.overlay_limit_bytes;
-            let is_due = layers.active.size_bytes().max(writer.logged_bytes) >= self.options.checkpoint_bytes;
+            let is_due = layers.active.size_bytes().max(self.logged_bytes()) >= self.options.checkpoint_bytes;
             drop(layers);
             if !is_over && !is_due {
                 writer.is_pressed = false;
                 return Ok(());
             }
-            self.freeze(writer);
+            self.freeze()?;
             if self.options.background == BackgroundWork::ByHand {
                 match self.checkpointer.write() {
                     Ok(()) if is_over => continue,
@@ -253,7 +273,7 @@ impl Committer {
 impl WriteLock<'_> {
     /// The newest state: everything that was committed before, durable or not.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot { ts: self.writer.ts, layers: self.committer.publisher.layers() }
+        Snapshot { ts: self.committer.head.lock().ts, layers: self.committer.publisher.layers() }
     }
 
     /// Commits the changes (at most one per key, in key order) and gives up the lock.
@@ -268,7 +288,7 @@ impl WriteLock<'_> {
     ) -> Result<Applied, StorageError> {
         let committer = self.committer;
         if changes.is_empty() {
-            let ts = self.writer.ts;
+            let ts = committer.head.lock().ts;
             drop(self);
             // What a relaxed call has seen, others see.
             if durability == Durability::Relaxed {
@@ -277,27 +297,12 @@ impl WriteLock<'_> {
             return Ok(Applied { ts });
         }
         let writer = &mut *self.writer;
-        let ts = writer.ts + 1;
+        let ts = committer.head.lock().ts + 1;
         let commit = Arc::new(Commit::new(ts, committer.clock.now(), changes));
         writer.record.clear();
         commit.encode(&mut writer.record);
         let segment = writer.reserve(&committer.log, &committer.background)?;
-        let layers = committer.publisher.layers();
-        let puts = commit.changes().filter(|(_, change)| matches!(change, Change::Put(_))).map(|(key, _)| key);
-        layers.empty.begin_commit(ts, puts);
-        layers.active.apply(&commit);
-        let (active_bytes, memory_bytes) = (layers.active.size_bytes(), layers.memory_bytes());
-        drop(layers);
-        writer.ts = ts;
-        writer.logged_bytes += writer.record.len();
-        committer.publisher.take(commit);
-        let waiting_bytes = committer.group.enqueue(&segment, &writer.record, ts);
-        committer.note_pressure(writer.record.len(), memory_bytes);
-        let is_due = active_bytes.max(writer.logged_bytes) >= committer.options.checkpoint_bytes;
-        writer.is_pressed |= is_due || memory_bytes + waiting_bytes > committer.options.overlay_limit_bytes;
-        if is_due && committer.options.background == BackgroundWork::Threads && committer.freeze(writer) {
-            committer.background.want_checkpoint();
-        }
+        let waiting_bytes = committer.apply(writer, commit, &segment);
         writer.shrink_record();
         drop(self);
         if durability == Durability::Relaxed {
@@ -307,6 +312,34 @@ impl WriteLock<'_> {
             committer.publisher.publish(ts);
         }
         Ok(Applied { ts })
+    }
+}
+
+impl Committer {
+    /// Takes a commit into the overlay, the log's queue and the publisher's hands; returns how many bytes wait to be
+    /// written.
+    fn apply(&self, writer: &mut Writer, commit: Arc<Commit>, segment: &Arc<Segment>) -> usize {
+        let ts = commit.ts;
+        let mut head = self.head.lock();
+        let layers = self.publisher.layers();
+        let puts = commit.changes().filter(|(_, change)| matches!(change, Change::Put(_))).map(|(key, _)| key);
+        layers.empty.begin_commit(ts, puts);
+        layers.active.apply(&commit);
+        self.publisher.take(commit);
+        let waiting_bytes = self.group.enqueue(segment, &writer.record, ts);
+        head.ts = ts;
+        head.segment = Some(segment.number);
+        head.logged_bytes += writer.record.len();
+        let memory_bytes = layers.memory_bytes();
+        let is_due = layers.active.size_bytes().max(head.logged_bytes) >= self.options.checkpoint_bytes;
+        drop(layers);
+        writer.is_pressed |= is_due || memory_bytes + waiting_bytes > self.options.overlay_limit_bytes;
+        if is_due && self.options.background == BackgroundWork::Threads && self.freeze_at(&mut head) {
+            self.background.want_checkpoint();
+        }
+        drop(head);
+        self.note_pressure(writer.record.len(), memory_bytes);
+        waiting_bytes
     }
 }
 

@@ -42,8 +42,8 @@ const SHORT_LOG_BYTES: usize = 256 << 10;
 /// | `checkpointer` | moves the overlay into the base |
 /// | `background` | the threads for what no caller waits for |
 ///
-/// Locks, in the order in which they are taken when several are held: the committer's `writer`; the checkpointer's
-/// `turn`; the group's `turn`; the log's files; and then, each briefly and with none of the others of this line, the
+/// Locks, in the order in which they are taken when several are held: the committer's `writer`; the committer's `head`;
+/// the checkpointer's `turn`; the group's `turn`; the log's files; and then, each briefly and with none of the others of this line, the
 /// checkpointer's `state` and the publisher's `shown`, the group's `queue`, the overlay's entries, the empty ranges.
 pub(crate) struct Store {
     options: StoreOptions,
@@ -148,7 +148,7 @@ impl Store {
     /// Sees to a long log, and starts the threads.
     fn begin_work(&self, replayed_bytes: usize) -> Result<(), StorageError> {
         if replayed_bytes >= SHORT_LOG_BYTES {
-            self.committer.freeze_for_checkpoint()?;
+            self.committer.freeze()?;
         }
         // More than a checkpoint's worth is not left to a thread, which may never get to it where processes are short.
         if replayed_bytes >= self.options.checkpoint_bytes
@@ -226,7 +226,7 @@ impl Store {
             return Err(StorageError::Closed);
         }
         self.checkpointer.write()?;
-        self.committer.freeze_for_checkpoint()?;
+        self.committer.freeze()?;
         self.checkpointer.write()
     }
 

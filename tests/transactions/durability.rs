@@ -29,10 +29,22 @@ fn owners_a_writer_sees(db: &Db) -> Vec<String> {
     seen.unwrap_err().0
 }
 
-/// Waits until so many accounts are committed, durable or not.
-fn wait_for_owners(db: &Db, count: usize) {
+/// Waits until so many accounts are committed, durable or not. A writer sees them all; its answer waits until they are
+/// durable, so it is looked for within.
+fn wait_for_owners<'scope>(scope: &'scope thread::Scope<'scope, '_>, db: &'scope Db, count: usize) {
     let deadline = Instant::now() + LONG;
-    while owners_a_writer_sees(db).len() < count {
+    loop {
+        let (sees, seen) = mpsc::channel();
+        scope.spawn(move || {
+            let looked = db.write(|tx| -> Result<(), Error> {
+                sees.send(tx.query(Account::by_id).count()?).unwrap();
+                Ok(())
+            });
+            drop(looked);
+        });
+        if seen.recv_timeout(LONG).unwrap() >= count {
+            return;
+        }
         assert!(Instant::now() < deadline, "they do not commit");
         thread::yield_now();
     }
@@ -163,7 +175,7 @@ fn commits_made_while_a_group_is_being_synced_share_the_next_sync() {
             scope.spawn(move || db.write(|tx| tx.insert(account(&format!("caller {number}"), 1))).unwrap());
         }
         // They commit while the first group's sync stands still.
-        wait_for_owners(db, CALLERS + 2);
+        wait_for_owners(scope, db, CALLERS + 2);
         assert_eq!(db.read(balances).unwrap().len(), 1, "nothing of it is visible before it is durable");
         gate.open();
     });
@@ -214,9 +226,9 @@ fn what_fails_beside_others_of_a_group_takes_nothing_of_theirs() {
                 });
                 assert!(matches!(result, Err(Error::Transaction(TransactionError::UniqueViolation { .. }))));
             };
-            scope.spawn(failing).join().unwrap();
+            scope.spawn(failing);
         }
-        wait_for_owners(db, 6);
+        wait_for_owners(scope, db, 6);
         gate.open();
     });
     let expected = ["first", "good 0", "good 1", "good 2", "good 3", "warm"].map(str::to_owned);
@@ -268,7 +280,7 @@ fn every_waiter_of_a_group_whose_sync_fails_is_told() {
                 results.lock().push(result.map(drop));
             });
         }
-        wait_for_owners(db, 6);
+        wait_for_owners(scope, db, 6);
         // The first one's sync has been counted already; the one that fails is the group's.
         disk.fail_next(Operation::Sync, 1, std::io::ErrorKind::Other);
         gate.open();
