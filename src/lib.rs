@@ -57,7 +57,7 @@ pub use builder::Builder;
 pub use config::Config;
 pub use database::Db;
 pub use error::{
-    Error, IdError, OpenError, QueryError, RegistrationError, RowError, ScheduleError, SchemaError, StorageError,
+    Error, FaultKind, IdError, OpenError, QueryError, RegistrationError, RowError, ScheduleError, SchemaError, StorageError,
     TransactionError,
 };
 pub use functions::{

@@ -69,7 +69,8 @@ pub trait Disk: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Whatever the directory answers; it is then unknown which names are durable.
+    /// [`io::ErrorKind::Unsupported`] where that cannot be done; whatever else the directory answers, and it is then
+    /// unknown which names are durable.
     fn sync_directory(&self) -> io::Result<()>;
 
     /// Takes the exclusive lock of that name without waiting. It is released when the value is dropped, and when
@@ -360,7 +361,11 @@ fn create_durably(path: &Path) -> io::Result<()> {
 
 #[cfg(unix)]
 fn sync_names_of(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+    File::open(directory)?.sync_all().map_err(|error| match error.kind() {
+        // What a file system answers that cannot sync directories.
+        io::ErrorKind::InvalidInput => io::Error::new(io::ErrorKind::Unsupported, error),
+        _ => error,
+    })
 }
 
 /// Windows journals names itself and offers no way to flush a directory.

@@ -94,6 +94,15 @@ impl Store {
         observer: Arc<dyn CommitObserver>,
     ) -> Result<Arc<Self>, OpenError> {
         let disk: Arc<dyn Disk> = Arc::new(GuardedDisk::new(disk));
+        Self::open_guarded(Arc::clone(&disk), options, clock, observer).map_err(|error| explained(&*disk, error))
+    }
+
+    fn open_guarded(
+        disk: Arc<dyn Disk>,
+        options: StoreOptions,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn CommitObserver>,
+    ) -> Result<Arc<Self>, OpenError> {
         let lock = take_lock(&*disk)?;
         check_is_ours(&*disk)?;
         let (base, figures) = Base::open(&*disk, options.base_cache_bytes)?;
@@ -308,6 +317,18 @@ impl Store {
             last_checkpoint,
             checkpoint_failure,
         }
+    }
+}
+
+/// Gives what a file system lacks an error of its own.
+fn explained(disk: &dyn Disk, error: OpenError) -> OpenError {
+    match &error {
+        OpenError::Storage(StorageError::Io { operation: "sync", file, source })
+            if source.kind() == std::io::ErrorKind::Unsupported && *file == disk.describe() =>
+        {
+            OpenError::Unsupported { path: file.clone(), what: "syncs of directories" }
+        }
+        _ => error,
     }
 }
 

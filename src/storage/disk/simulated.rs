@@ -191,6 +191,14 @@ impl SimulatedDisk {
         self.plan_failure(Operation::Write, nth, kind, kept_bytes);
     }
 
+    /// Forgets the failures that have not happened. Returns whether all of them had.
+    pub fn heal(&self) -> bool {
+        let mut state = self.state.lock();
+        let has_failed = state.failures.is_empty();
+        state.failures.clear();
+        has_failed
+    }
+
     fn plan_failure(&self, operation: Operation, nth: u64, kind: io::ErrorKind, kept_bytes: usize) {
         let failure = Failure { operation, passes: nth.saturating_sub(1), kind, kept_bytes };
         self.state.lock().failures.push(failure);

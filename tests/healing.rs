@@ -1,0 +1,200 @@
+//! Each operation of the disk fails once, in each phase of a database's life, and the disk is well again: everything works
+//! without a reopen, but after a failed sync of the log, and nothing that was acknowledged is lost.
+
+use std::io::ErrorKind;
+
+use tropism::{
+    Builder, Config, Db, Error, FaultKind, StorageError,
+    disk::{CrashKind, Operation, SimulatedDisk},
+    prelude::*,
+};
+
+schema! {
+    pub table Row in "rows" { number: u64, text: String } with {
+        unique by_number (number);
+    }
+}
+
+const OPERATIONS: [Operation; 12] = [
+    Operation::Open,
+    Operation::Create,
+    Operation::Rename,
+    Operation::Remove,
+    Operation::List,
+    Operation::SyncDirectory,
+    Operation::Lock,
+    Operation::Len,
+    Operation::Read,
+    Operation::Write,
+    Operation::SetLen,
+    Operation::Sync,
+];
+
+/// What the faults are tried in.
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    Open,
+    Log,
+    Checkpoint,
+    Read,
+    Close,
+}
+
+fn builder() -> Builder {
+    let config =
+        Config { checkpoint_bytes: 64 << 10, log_segment_bytes: 64 << 10, base_cache_bytes: 1 << 20, ..Config::default() };
+    Db::builder().tables::<Row>().config(config).driven_by_hand()
+}
+
+/// A database and what it has acknowledged.
+struct Run {
+    disk: SimulatedDisk,
+    db: Option<Db>,
+    acknowledged: Vec<u64>,
+    next: u64,
+}
+
+impl Run {
+    /// A database with rows in its base and in its log.
+    fn new() -> Self {
+        let disk = SimulatedDisk::new(1);
+        let db = Some(builder().open_on(disk.clone()).unwrap());
+        let mut run = Self { disk, db, acknowledged: Vec::new(), next: 0 };
+        run.add(60);
+        run.db().checkpoint().unwrap();
+        run.add(10);
+        run
+    }
+
+    fn db(&self) -> &Db {
+        self.db.as_ref().expect("it is open")
+    }
+
+    /// Adds rows, and says why it failed where it did.
+    fn add(&mut self, rows: u64) -> Vec<StorageError> {
+        let mut failures = Vec::new();
+        for _ in 0..rows {
+            let number = self.next;
+            self.next += 1;
+            match self.db().write(|tx| tx.insert(Row { number, text: "x".repeat(2_000) })) {
+                Ok(_) => self.acknowledged.push(number),
+                Err(Error::Storage(error)) => failures.push(error),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        failures
+    }
+
+    /// Whether everything acknowledged is there and whole.
+    fn check(&self, db: &Db, what: &str) {
+        let rows = db.read(|tx| tx.query(Row::by_id).collect()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        for number in &self.acknowledged {
+            assert!(rows.iter().any(|row| row.number == *number), "{what}: row {number} is gone");
+        }
+        assert!(rows.iter().all(|row| row.text.len() == 2_000), "{what}");
+    }
+
+    /// The database works: writes, reads, moves its log into the base, closes, and survives a power cut.
+    fn is_well(mut self, what: &str) {
+        let failures = self.add(3);
+        assert!(failures.is_empty(), "{what}: {failures:?}");
+        self.check(self.db(), what);
+        self.db().checkpoint().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let crashed = builder().open_on(self.disk.crash(CrashKind::LoseUnsynced));
+        self.check(&crashed.unwrap_or_else(|error| panic!("{what}, power cut: {error}")), what);
+        self.db.take().expect("it is open").close().unwrap_or_else(|error| panic!("{what}: {error}"));
+        let reopened = builder().open_on(self.disk.crash(CrashKind::LoseUnsynced));
+        self.check(&reopened.unwrap_or_else(|error| panic!("{what}, reopened: {error}")), what);
+    }
+}
+
+/// Goes through a phase while an operation fails; the answer is whether the database is to be opened again.
+fn go_through(run: &mut Run, phase: Phase, what: &str) -> bool {
+    let is_stopped = |error: &StorageError| error.kind() == FaultKind::Stopped;
+    match phase {
+        Phase::Open => {
+            drop(run.db.take());
+            run.db = builder().open_on(run.disk.clone()).ok();
+            run.db.is_none()
+        }
+        Phase::Log => run.add(80).iter().any(is_stopped),
+        Phase::Checkpoint => match run.db().checkpoint() {
+            Err(Error::Storage(error)) => is_stopped(&error),
+            Ok(()) => false,
+            Err(error) => panic!("{what}: {error}"),
+        },
+        Phase::Read => {
+            for number in 0..run.next {
+                let found = run.db().read(|tx| tx.query(Row::by_number).eq(number).first());
+                drop(found);
+            }
+            false
+        }
+        Phase::Close => {
+            drop(run.db.take().expect("it is open").close());
+            true
+        }
+    }
+}
+
+#[test]
+fn each_operation_fails_once_in_each_phase_and_everything_works_again() {
+    let mut faults = 0;
+    for phase in [Phase::Open, Phase::Log, Phase::Checkpoint, Phase::Read, Phase::Close] {
+        for operation in OPERATIONS {
+            for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
+                for nth in 1..60 {
+                    let what = format!("{phase:?}, {operation:?} {nth}, {kind:?}");
+                    let mut run = Run::new();
+                    run.disk.fail_next(operation, nth, kind);
+                    let is_to_reopen = go_through(&mut run, phase, &what);
+                    let has_failed = run.disk.heal();
+                    if is_to_reopen {
+                        drop(run.db.take());
+                        let reopened = builder().open_on(run.disk.clone());
+                        run.db = Some(reopened.unwrap_or_else(|error| panic!("{what}, opened again: {error}")));
+                    }
+                    run.is_well(&what);
+                    if !has_failed {
+                        break;
+                    }
+                    faults += 1;
+                }
+            }
+        }
+    }
+    assert!(faults > 100, "{faults}");
+}
+
+#[test]
+fn only_a_failed_sync_of_the_log_stops_writes() {
+    for operation in OPERATIONS.into_iter().filter(|operation| *operation != Operation::Sync) {
+        for nth in 1..60 {
+            let mut run = Run::new();
+            run.disk.fail_next(operation, nth, ErrorKind::Other);
+            let failures = run.add(80);
+            let has_failed = run.disk.heal();
+            assert!(failures.iter().all(|error| error.kind() != FaultKind::Stopped), "{operation:?}: {failures:?}");
+            if !has_failed {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_stops_writes_as_long_as_it_is_full_and_loses_nothing() {
+    let mut run = Run::new();
+    let used: u64 = {
+        use tropism::disk::Disk;
+        let size = |file: &String| run.disk.read_file(file).map_or(0, |bytes| bytes.len() as u64);
+        run.disk.list().unwrap().iter().map(size).sum()
+    };
+    run.disk.set_capacity(Some(used));
+    let failures = run.add(2_000);
+    assert!(!failures.is_empty());
+    assert!(failures.iter().all(|error| error.kind() == FaultKind::Full), "{:?}", failures.first());
+    run.check(run.db(), "full");
+    run.disk.set_capacity(None);
+    run.is_well("with room again");
+}
