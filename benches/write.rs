@@ -1,12 +1,17 @@
-//! What a write costs: durable and relaxed, alone and in groups, small and large.
+//! What a write costs: durable and relaxed, alone and in groups, small and large, and the parts of one durable commit.
 
-use std::{hint::black_box, time::Instant};
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rows::{Category, Numbers, Task, filled, task};
+use timed_disk::{Spans, TimedDisk, Watch};
 use tropism::{Error, prelude::*};
 
 mod rows;
+mod timed_disk;
 
 const TASKS: u64 = 100_000;
 
@@ -67,5 +72,70 @@ fn relaxed(criterion: &mut Criterion) {
     });
 }
 
-criterion_group! { name = benches; config = Criterion::default().sample_size(20); targets = durable, relaxed }
+/// When one durable commit, alone on its database, went from one stage to the next.
+#[derive(Debug, Clone, Copy)]
+struct Commit {
+    began: Instant,
+    /// The closure was through: row and keys are in the transaction's buffer.
+    encoded: Instant,
+    spans: Spans,
+    returned: Instant,
+}
+
+impl Commit {
+    fn new(db: &Db, watch: &Watch, task: Task) -> Self {
+        let began = Instant::now();
+        let mut encoded = began;
+        let written = db.write(|tx| {
+            let id = tx.insert(task);
+            encoded = Instant::now();
+            id
+        });
+        let returned = Instant::now();
+        black_box(written.expect("the disk is sound"));
+        Self { began, encoded, spans: watch.last(), returned }
+    }
+
+    fn time(self) -> Duration {
+        self.returned - self.began
+    }
+
+    /// Each stage with its time. One ends where the next begins, so together they are the whole commit.
+    fn stages(self) -> [(&'static str, Duration); 5] {
+        let write = self.spans.write.expect("the committing thread writes the log");
+        let sync = self.spans.sync.expect("the committing thread syncs the log");
+        [
+            ("encode", self.encoded - self.began),
+            ("overlay", write.0 - self.encoded),
+            ("log write", sync.0 - write.0),
+            ("sync", sync.1 - sync.0),
+            ("publish", self.returned - sync.1),
+        ]
+    }
+}
+
+/// One durable commit in parts, as its closure and its disk see them: `encode` up to the end of the closure, `overlay`
+/// from there to the write of the log (the record, and what is applied before it is written), `log write`, `sync`, and
+/// `publish` from the end of the sync to the return.
+fn stages(criterion: &mut Criterion) {
+    let directory = tempfile::tempdir().expect("the temporary directory is writable");
+    let (disk, watch) = TimedDisk::new(directory.path()).expect("the temporary directory is writable");
+    let db = Db::builder().tables::<(Task,)>().open_on(disk).expect("the schema is sound");
+    let mut group = criterion.benchmark_group("one durable commit");
+    let mut number = 0;
+    let mut commit = || {
+        number += 1;
+        Commit::new(&db, &watch, task(number))
+    };
+    for (stage, (name, _)) in commit().stages().into_iter().enumerate() {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|count| (0..count).map(|_| commit().stages()[stage].1).sum());
+        });
+    }
+    group.bench_function("in all", |bencher| {
+        bencher.iter_custom(|count| (0..count).map(|_| commit().time()).sum());
+    });
+}
+
+criterion_group! { name = benches; config = Criterion::default().sample_size(20); targets = durable, relaxed, stages }
 criterion_main!(benches);

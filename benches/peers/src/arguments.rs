@@ -13,11 +13,13 @@ use crate::{
 pub(crate) const HELP: &str = "\
 tropism beside other embedded databases.
 
-  --json FILE       write one JSON object per line: measure, system, value, unit
+  --json FILE       write one JSON object per line: measure, system, value, unit, and the quartiles low and high;
+                    then tropism's ratios to its rivals: measure, system, rival, ratio, low, high
   --quick           fewer rows and short runs
   --only MEASURE    only this measure (may be repeated)
   --system NAME     only this system (may be repeated)
-  --runs N          runs of each system, of which the median counts (default 5; quick 2)
+  --rounds N        rounds of slices in measures of rates (default 21; quick 3)
+  --runs N          runs of each system in the other measures (default 5; quick 2)
   --directory DIR   where the databases are written (default: beside this program)";
 
 /// What the program is asked to do.
@@ -36,6 +38,7 @@ pub(crate) struct Arguments {
     pub(crate) quick: bool,
     pub(crate) only: Vec<String>,
     pub(crate) systems: Vec<String>,
+    pub(crate) rounds: Option<usize>,
     pub(crate) runs: Option<usize>,
     pub(crate) directory: Option<PathBuf>,
 }
@@ -50,7 +53,8 @@ impl Command {
                 "--quick" => parsed.quick = true,
                 "--only" => parsed.only.push(known(value()?, &measures::NAMES, "measure")?),
                 "--system" => parsed.systems.push(known(value()?, &system_names(), "system")?),
-                "--runs" => parsed.runs = Some(runs(&value()?)?),
+                "--rounds" => parsed.rounds = Some(positive(&argument, &value()?)?),
+                "--runs" => parsed.runs = Some(positive(&argument, &value()?)?),
                 "--directory" => parsed.directory = Some(value()?.into()),
                 "--help" | "-h" => return Ok(Self::Help),
                 "--child" => return child(arguments),
@@ -73,10 +77,10 @@ fn known(name: String, names: &[&str], what: &str) -> Result<String> {
     Ok(name)
 }
 
-fn runs(text: &str) -> Result<usize> {
-    let runs = text.parse().with_context(|| format!("--runs {text} is not a number"))?;
-    ensure!(runs > 0, "--runs 0 measures nothing");
-    Ok(runs)
+fn positive(argument: &str, text: &str) -> Result<usize> {
+    let number = text.parse().with_context(|| format!("{argument} {text} is not a number"))?;
+    ensure!(number > 0, "{argument} 0 measures nothing");
+    Ok(number)
 }
 
 /// `--child ENGINE ENDING PROJECTS DIRECTORY`, as [`Child::start`] writes it.

@@ -1,18 +1,20 @@
 //! tropism beside other embedded databases: the same rows, the same work, one machine, one run.
 //!
 //! ```sh
-//! cargo run --release --manifest-path benches/peers/Cargo.toml -- --json FILE [--quick] [--only MEASURE] [--system NAME] [--runs N]
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- --json FILE [--quick] [--only MEASURE] [--system NAME] [--rounds N] [--runs N]
 //! ```
 //!
-//! Within each measure the systems alternate: the first run of each, then the second of each. The table shows medians
-//! with the least and the greatest run, and what tropism must reach. The figures mean something on an idle machine only.
+//! Rates are measured in slices: all databases are open at once, and each works for a fifth of a second in its turn, in
+//! many rounds. In the other measures the systems alternate: the first run of each, then the second of each. What is
+//! compared is two slices of one round, or two runs of one number. The tables show medians and quartiles, of the figures
+//! and of the ratios that tropism must reach. The figures mean something on an idle machine only.
 //!
 //! - `arguments`: the command line.
 //! - `rows`: the rows that everybody stores, and the raw systems' bytes for them.
 //! - `systems/`: one file per system.
 //! - `measures/`: one file per group of measures.
 //! - `child`: what has to happen in a process of its own.
-//! - `results`: figures, their median, JSON lines and the table.
+//! - `results`: figures, their median and quartiles, JSON lines and the tables.
 //! - `targets`: what tropism must reach beside the others.
 
 mod arguments;

@@ -81,6 +81,18 @@ impl System for Fjall {
         Ok(batch.commit()?)
     }
 
+    fn pop_first(&self) -> Result<bool> {
+        let Some(first) = self.rows.first_key_value() else { return Ok(false) };
+        let (key, bytes) = first.into_inner()?;
+        let (id, row) = (id_of_key(&key)?, Row::decode(&bytes)?);
+        let mut batch = self.batch();
+        batch.remove(&self.rows, key);
+        batch.remove(&self.by_project, project_key(row.project_id, id));
+        batch.remove(&self.by_category, category_key(row.project_id, row.category, id));
+        batch.commit()?;
+        Ok(true)
+    }
+
     fn get(&self, id: u64) -> Result<u64> {
         Ok(black_box(self.row(&self.database.snapshot(), id)?).project_id)
     }

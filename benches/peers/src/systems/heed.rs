@@ -1,17 +1,18 @@
 //! heed: LMDB, a database of rows and two index databases kept by hand.
 //!
-//! Durable is LMDB's default: data and meta page are synced before a commit returns.
+//! Durable is LMDB's default: data and meta page are synced before a commit returns. Relaxed is `MDB_NOSYNC`, which syncs
+//! nothing, so that a power cut may damage the file.
 
 use std::{hint::black_box, path::Path};
 
 use anyhow::{Context, Result};
 use heed::{
-    Database, Env, EnvOpenOptions, RoTxn,
+    Database, Env, EnvFlags, EnvOpenOptions, RoTxn,
     byteorder::BigEndian,
     types::{Bytes, U64, Unit},
 };
 
-use super::System;
+use super::{Durability, System};
 use crate::rows::{Category, Row, category_key, id_of_key, project_key};
 
 /// The address space set aside: LMDB wants the most that the file can ever hold.
@@ -25,9 +26,16 @@ pub(crate) struct Heed {
 }
 
 impl Heed {
-    pub(crate) fn open(directory: &Path) -> Result<Self> {
+    pub(crate) fn open(directory: &Path, durability: Durability) -> Result<Self> {
         let mut options = EnvOpenOptions::new();
         options.map_size(MAP_BYTES).max_dbs(3);
+        if durability == Durability::Relaxed {
+            // SAFETY: the flag is unsafe for the data at a power cut, not for memory. Nothing is kept here.
+            #[expect(unsafe_code)]
+            unsafe {
+                options.flags(EnvFlags::NO_SYNC);
+            }
+        }
         // SAFETY: the memory map is sound while nobody else changes the file. The directory is this process's own, or
         // was its child's, which has ended.
         #[expect(unsafe_code)]
@@ -73,6 +81,17 @@ impl System for Heed {
             self.rows.put(&mut write, &id, &row.encode()?)?;
         }
         Ok(write.commit()?)
+    }
+
+    fn pop_first(&self) -> Result<bool> {
+        let mut write = self.environment.write_txn()?;
+        let Some((id, bytes)) = self.rows.first(&write)? else { return Ok(false) };
+        let row = Row::decode(bytes)?;
+        self.rows.delete(&mut write, &id)?;
+        self.by_project.delete(&mut write, &project_key(row.project_id, id))?;
+        self.by_category.delete(&mut write, &category_key(row.project_id, row.category, id))?;
+        write.commit()?;
+        Ok(true)
     }
 
     fn get(&self, id: u64) -> Result<u64> {

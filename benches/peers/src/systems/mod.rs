@@ -33,6 +33,10 @@ pub(crate) trait System: Send + Sync {
     /// Changes the category of existing rows, and so an index, in one transaction.
     fn change_categories(&self, changes: &[(u64, Category)]) -> Result<()>;
 
+    /// Takes the row with the smallest id and deletes it with its index entries, in one transaction; answers whether
+    /// there was one.
+    fn pop_first(&self) -> Result<bool>;
+
     /// Reads a row in a read transaction of its own; answers its project.
     fn get(&self, id: u64) -> Result<u64>;
 
@@ -44,6 +48,12 @@ pub(crate) trait System: Send + Sync {
 
     /// Reads a pair's rows through `by_project_and_category` in a read transaction of its own; answers how many.
     fn by_project_and_category(&self, project_id: u64, category: Category) -> Result<usize>;
+
+    /// Reads the ids of the first rows of a database that was opened again, where the system's user would have to remember
+    /// them.
+    fn recall(&self, _rows: u64) -> Result<()> {
+        Ok(())
+    }
 
     /// Finishes what the system would do in the background (a checkpoint, a compaction), so that it does not run
     /// into a measurement.
@@ -61,10 +71,12 @@ pub(crate) enum Engine {
     Redb,
     RedbRelaxed,
     Sqlite,
+    SqliteRelaxed,
     NativeDb,
     Fjall,
     FjallRelaxed,
     Heed,
+    HeedRelaxed,
 }
 
 /// Is a change on the disk when its transaction returns?
@@ -83,16 +95,28 @@ impl Engine {
         Self::Redb,
         Self::RedbRelaxed,
         Self::Sqlite,
+        Self::SqliteRelaxed,
         Self::NativeDb,
         Self::Fjall,
         Self::FjallRelaxed,
         Self::Heed,
+        Self::HeedRelaxed,
     ];
     /// Everybody whose transactions are durable.
     pub(crate) const DURABLE: &[Self] =
         &[Self::Tropism, Self::Redb, Self::Sqlite, Self::NativeDb, Self::Fjall, Self::Heed];
     /// Everybody with a mode that makes changes visible at once and durable later.
-    pub(crate) const RELAXED: &[Self] = &[Self::TropismRelaxed, Self::RedbRelaxed, Self::FjallRelaxed];
+    pub(crate) const RELAXED: &[Self] =
+        &[Self::TropismRelaxed, Self::RedbRelaxed, Self::SqliteRelaxed, Self::FjallRelaxed, Self::HeedRelaxed];
+    /// Everybody, relaxed where there is such a mode.
+    pub(crate) const RELAXED_IF_ANY: &[Self] = &[
+        Self::TropismRelaxed,
+        Self::RedbRelaxed,
+        Self::SqliteRelaxed,
+        Self::NativeDb,
+        Self::FjallRelaxed,
+        Self::HeedRelaxed,
+    ];
 
     /// The name in the results: tropism has one for both modes, since no measure has both.
     pub(crate) const fn name(self) -> &'static str {
@@ -101,10 +125,12 @@ impl Engine {
             Self::Redb => "redb",
             Self::RedbRelaxed => "redb_relaxed",
             Self::Sqlite => "sqlite",
+            Self::SqliteRelaxed => "sqlite_relaxed",
             Self::NativeDb => "native_db",
             Self::Fjall => "fjall",
             Self::FjallRelaxed => "fjall_relaxed",
             Self::Heed => "heed",
+            Self::HeedRelaxed => "heed_relaxed",
         }
     }
 
@@ -121,11 +147,13 @@ impl Engine {
             Self::TropismRelaxed => Box::new(tropism::Tropism::open(directory, Durability::Relaxed)?),
             Self::Redb => Box::new(redb::Redb::open(directory, Durability::Durable)?),
             Self::RedbRelaxed => Box::new(redb::Redb::open(directory, Durability::Relaxed)?),
-            Self::Sqlite => Box::new(sqlite::Sqlite::open(directory)?),
+            Self::Sqlite => Box::new(sqlite::Sqlite::open(directory, Durability::Durable)?),
+            Self::SqliteRelaxed => Box::new(sqlite::Sqlite::open(directory, Durability::Relaxed)?),
             Self::NativeDb => Box::new(native_db::NativeDb::open(directory)?),
             Self::Fjall => Box::new(fjall::Fjall::open(directory, Durability::Durable)?),
             Self::FjallRelaxed => Box::new(fjall::Fjall::open(directory, Durability::Relaxed)?),
-            Self::Heed => Box::new(heed::Heed::open(directory)?),
+            Self::Heed => Box::new(heed::Heed::open(directory, Durability::Durable)?),
+            Self::HeedRelaxed => Box::new(heed::Heed::open(directory, Durability::Relaxed)?),
         })
     }
 }

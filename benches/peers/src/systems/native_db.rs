@@ -100,6 +100,15 @@ impl System for NativeDb {
         Ok(write.commit()?)
     }
 
+    fn pop_first(&self) -> Result<bool> {
+        let write = self.database.rw_transaction()?;
+        let first: Option<Task> = write.scan().primary()?.all()?.next().transpose()?;
+        let Some(task) = first else { return Ok(false) };
+        write.remove(task)?;
+        write.commit()?;
+        Ok(true)
+    }
+
     fn get(&self, id: u64) -> Result<u64> {
         let task: Task = self.database.r_transaction()?.get().primary(id)?.context("the row exists")?;
         Ok(black_box(task).project_id)

@@ -101,6 +101,17 @@ impl System for Redb {
         })
     }
 
+    fn pop_first(&self) -> Result<bool> {
+        self.write(|transaction| {
+            let mut table = transaction.open_table(ROWS)?;
+            let Some((id, row)) = table.pop_first()? else { return Ok(false) };
+            let (id, row) = (id.value(), Row::decode(row.value())?);
+            transaction.open_table(BY_PROJECT)?.remove(project_key(row.project_id, id))?;
+            transaction.open_table(BY_CATEGORY)?.remove(category_key(row.project_id, row.category, id))?;
+            Ok(true)
+        })
+    }
+
     fn get(&self, id: u64) -> Result<u64> {
         let rows = self.database.begin_read()?.open_table(ROWS)?;
         let row = Row::decode(rows.get(id)?.context("the row exists")?.value())?;

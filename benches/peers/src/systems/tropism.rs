@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
-use tropism::{Config, Db, Id, Job, JobKind, JobStatus, Timestamp, functions, schema};
+use tropism::{Config, Db, Doc, Id, Job, JobKind, JobStatus, Timestamp, functions, schema};
 
 use super::{Durability, System};
 use crate::{
@@ -63,7 +63,7 @@ impl From<Row> for Task {
 
 pub(crate) struct Tropism {
     database: Db,
-    /// The id of each row that was inserted since the database was opened, in their order.
+    /// The id of each row that was inserted or recalled since the database was opened, in their order.
     ids: RwLock<Vec<Id<Task>>>,
 }
 
@@ -87,7 +87,7 @@ impl Tropism {
     }
 
     fn id(&self, number: u64) -> Result<Id<Task>> {
-        self.ids().get(number as usize - 1).copied().context("the row was inserted since the database was opened")
+        self.ids().get(number as usize - 1).copied().context("the row was inserted or recalled")
     }
 }
 
@@ -106,6 +106,14 @@ impl System for Tropism {
                 tx.patch(self.id(number)?, |task| task.category = category.into())?;
             }
             Ok(())
+        })
+    }
+
+    fn pop_first(&self) -> Result<bool> {
+        self.database.write(|tx| {
+            let Some(task) = tx.query(Task::by_id).first()? else { return Ok(false) };
+            tx.delete(black_box(task).id())?;
+            Ok(true)
         })
     }
 
@@ -134,6 +142,12 @@ impl System for Tropism {
         let key = (project_id, Category::from(category));
         let tasks = self.database.read(|tx| tx.query(Task::by_project_and_category).eq(key).collect())?;
         Ok(black_box(tasks).len())
+    }
+
+    fn recall(&self, rows: u64) -> Result<()> {
+        let tasks = self.database.read(|tx| tx.query(Task::by_id).take(rows as usize).collect())?;
+        *self.ids.write().unwrap_or_else(PoisonError::into_inner) = tasks.iter().map(Doc::id).collect();
+        Ok(())
     }
 
     fn settle(&self) -> Result<()> {
