@@ -276,11 +276,13 @@ pub enum TransactionError {
         limit_bytes: usize,
     },
     /// The transaction's changes are larger than the limit.
-    #[error("the transaction changes {size_bytes} bytes, and at most {limit_bytes} are allowed; split it")]
+    #[error(
+        "the transaction would commit {size_bytes} bytes, and at most {limit_bytes} are allowed; split it, or raise `Config::overlay_limit_bytes`"
+    )]
     TransactionTooLarge {
         /// Size of the changes.
         size_bytes: usize,
-        /// The limit, from [`Config`](crate::Config).
+        /// The limit, [`Config::overlay_limit_bytes`](crate::Config::overlay_limit_bytes).
         limit_bytes: usize,
     },
     /// The table is not part of this database.

@@ -73,7 +73,9 @@ pub use scheduler::{
 pub use schema::{AsPart, Doc, Id, Index, KeyType, NextPart, Prefix, Table, Tables, UnknownVariant};
 pub use storage::{Durability, disk};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp, Ts};
-pub use transaction::{BuildProgress, Cursor, IndexQuery, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, ReadTx, Rows, WriteTx};
+pub use transaction::{
+    BuildProgress, BuildWork, Cursor, IndexQuery, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, ReadTx, Rows, WriteTx,
+};
 
 /// What a program that uses the crate needs: `use tropism::prelude::*;`.
 pub mod prelude {

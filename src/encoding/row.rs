@@ -234,7 +234,7 @@ impl<'a> StoredFields<'a> {
 /// The layout that a row was written in.
 pub(crate) fn layout_of(row: &[u8]) -> Option<u32> {
     let mut rest = row;
-    take_length(&mut rest).map(|layout| layout as u32)
+    u32::try_from(take_length(&mut rest)?).ok()
 }
 
 #[cold]

@@ -22,8 +22,18 @@ pub(crate) struct Catalog {
     pub(crate) next_keyspace: u32,
     /// In the order in which they were first declared.
     pub(crate) tables: Vec<CatalogTable>,
-    /// Keyspaces of dropped tables and indexes that are still to be emptied.
-    pub(crate) dropping: Vec<u32>,
+    /// What is still to be emptied: dropped tables and indexes, and indexes whose building was cut short.
+    pub(crate) dropping: Vec<Dropped>,
+}
+
+/// A keyspace that nothing refers to any more.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Dropped {
+    pub(crate) keyspace: u32,
+    /// Name of the table whose rows are in it, or whose index.
+    pub(crate) table: String,
+    /// Name of the index whose entries are in it; `None` if it has rows.
+    pub(crate) index: Option<String>,
 }
 
 /// One stored table.
@@ -95,7 +105,8 @@ pub(crate) enum IndexState {
     Ready,
 }
 
-type StoredCatalog = (u32, Vec<StoredTable>, Vec<u32>);
+type StoredCatalog = (u32, Vec<StoredTable>, Vec<StoredDropped>);
+type StoredDropped = (u32, String, Option<String>);
 type StoredTable = (String, u32, u32, Vec<(u32, Vec<u8>)>, Vec<StoredLayout>, bool, Vec<StoredIndex>);
 type StoredLayout = (Vec<(u32, String, String)>, bool);
 /// Name, keyspace, kind, fields, key types, reference, and the next id while it is being built.
@@ -111,7 +122,8 @@ impl Catalog {
     /// The stored form.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let tables = self.tables.iter().map(CatalogTable::to_stored).collect();
-        let stored: StoredCatalog = (self.next_keyspace, tables, self.dropping.clone());
+        let dropping = self.dropping.iter().cloned().map(|dropped| (dropped.keyspace, dropped.table, dropped.index));
+        let stored: StoredCatalog = (self.next_keyspace, tables, dropping.collect());
         let mut bytes = vec![VERSION];
         bytes.extend(encode_value(&stored).expect("numbers, strings and lists of them always encode"));
         bytes
@@ -134,7 +146,8 @@ impl Catalog {
         }
         let (next_keyspace, tables, dropping): StoredCatalog = decode_value(bytes).map_err(damaged)?;
         let tables = tables.into_iter().map(CatalogTable::from_stored).collect::<Result<_, _>>()?;
-        let catalog = Self { next_keyspace, tables, dropping };
+        let dropped = |(keyspace, table, index)| Dropped { keyspace, table, index };
+        let catalog = Self { next_keyspace, tables, dropping: dropping.into_iter().map(dropped).collect() };
         catalog.check().map_err(damaged)?;
         Ok(catalog)
     }
@@ -149,7 +162,7 @@ impl Catalog {
         let mut keyspaces = HashSet::new();
         let indexes = self.tables.iter().flat_map(|table| &table.indexes);
         let in_tables = self.tables.iter().map(|table| table.keyspace).chain(indexes.map(|index| index.keyspace));
-        for keyspace in in_tables.chain(self.dropping.iter().copied()) {
+        for keyspace in in_tables.chain(self.dropping.iter().map(|dropped| dropped.keyspace)) {
             if !(FIRST_KEYSPACE..self.next_keyspace).contains(&keyspace) || !keyspaces.insert(keyspace) {
                 return Err(format!("keyspace {keyspace} is out of bounds or used twice"));
             }
@@ -176,6 +189,11 @@ impl CatalogTable {
     /// The frozen default of a field.
     pub(super) fn default_of(&self, field: u32) -> Option<&[u8]> {
         self.defaults.iter().find(|(id, _)| *id == field).map(|(_, bytes)| bytes.as_slice())
+    }
+
+    /// One of its indexes as something to be emptied.
+    pub(crate) fn dropped_index(&self, index: &CatalogIndex) -> Dropped {
+        Dropped { keyspace: index.keyspace, table: self.name.clone(), index: Some(index.name.clone()) }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -340,7 +358,11 @@ mod tests {
         let name = "tasks".to_owned();
         let table =
             CatalogTable { name, keyspace: 16, next_field_id: 5, defaults, layouts, is_rewriting: true, indexes };
-        Catalog { next_keyspace: 30, tables: vec![table], dropping: vec![20, 29] }
+        let dropped = |keyspace, index: Option<&str>| {
+            let index = index.map(str::to_owned);
+            Dropped { keyspace, table: "gone".to_owned(), index }
+        };
+        Catalog { next_keyspace: 30, tables: vec![table], dropping: vec![dropped(20, None), dropped(29, Some("by_a"))] }
     }
 
     fn reason(bytes: &[u8]) -> String {
@@ -382,7 +404,7 @@ mod tests {
             (|catalog| catalog.next_keyspace = 29, "keyspace 29"),
             (|catalog| catalog.tables[0].keyspace = 15, "keyspace 15"),
             (|catalog| catalog.tables[0].indexes[2].keyspace = 16, "keyspace 16"),
-            (|catalog| catalog.dropping[0] = 17, "keyspace 17"),
+            (|catalog| catalog.dropping[0].keyspace = 17, "keyspace 17"),
             (|catalog| catalog.tables[0].layouts.clear(), "no current layout"),
             (|catalog| catalog.tables[0].next_field_id = 4, "field id"),
             (|catalog| catalog.tables[0].layouts[1].fields[0].id = 4, "field id"),

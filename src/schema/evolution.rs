@@ -12,10 +12,10 @@ mod indexes;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashSet, mem, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
-    catalog::{Catalog, CatalogField, CatalogLayout, CatalogTable},
+    catalog::{Catalog, CatalogField, CatalogLayout, CatalogTable, Dropped},
     definition::{FieldDefinition, TableDefinition},
 };
 use crate::{
@@ -55,8 +55,8 @@ pub(crate) fn evolve(
             evolve_table(&mut table, definition, &mut rows, &mut keyspaces)?;
             evolved.push(table);
         } else if drop_tables.contains(&table.name) || !rows.exist()? {
-            keyspaces.dropping.push(table.keyspace);
-            keyspaces.dropping.extend(table.indexes.iter().map(|index| index.keyspace));
+            keyspaces.dropping.push(Dropped { keyspace: table.keyspace, table: table.name.clone(), index: None });
+            keyspaces.dropping.extend(table.indexes.iter().map(|index| table.dropped_index(index)));
         } else {
             return Err(SchemaError::UndeclaredTable { table: table.name }.into());
         }
@@ -85,7 +85,10 @@ pub(crate) fn layouts(table: &CatalogTable, definition: &TableDefinition) -> Lay
             false => LayoutPlan::Retired,
         }
     };
-    Layouts { current: current as u32, plans: table.layouts.iter().enumerate().map(plan).collect() }
+    Layouts {
+        current: u32::try_from(current).expect("each layout was an opening of the database"),
+        plans: table.layouts.iter().enumerate().map(plan).collect(),
+    }
 }
 
 /// Where a field comes from in rows of a layout; `None` if from nowhere, so that no such row can be there.
@@ -132,8 +135,7 @@ fn evolve_table(
     keyspaces: &mut Keyspaces,
 ) -> Result<(), OpenError> {
     let converted = fields::evolve_fields(table, definition, rows)?;
-    let stored = mem::take(&mut table.indexes);
-    table.indexes = indexes::evolve_indexes(stored, table.current_layout(), definition, &converted, rows, keyspaces)?;
+    table.indexes = indexes::evolve_indexes(table, definition, &converted, rows, keyspaces)?;
     Ok(())
 }
 
@@ -153,7 +155,7 @@ fn new_table(name: &str, keyspace: u32) -> CatalogTable {
 /// Gives out keyspaces and takes them back.
 struct Keyspaces {
     next: u32,
-    dropping: Vec<u32>,
+    dropping: Vec<Dropped>,
 }
 
 impl Keyspaces {

@@ -51,16 +51,23 @@ pub(super) fn referenced<T: Table>(row: &T, index: usize) -> Option<u64> {
 pub struct IndexKeys<'a> {
     keyspaces: &'a [u32],
     id: u64,
+    /// The one index whose keys are wanted; `None`: all of them.
+    only: Option<usize>,
     keys: Vec<(usize, Key)>,
 }
 
 impl<'a> IndexKeys<'a> {
     /// For the row with this id; `keyspaces` has the keyspace of every declared index, in their order.
     pub(crate) fn new(keyspaces: &'a [u32], id: u64) -> Self {
-        Self { keyspaces, id, keys: Vec::with_capacity(keyspaces.len()) }
+        Self { keyspaces, id, only: None, keys: Vec::with_capacity(keyspaces.len()) }
     }
 
-    /// Every key, ordered by the position of the index.
+    /// The same, for the index at this position alone.
+    pub(crate) fn of_one(keyspaces: &'a [u32], id: u64, position: usize) -> Self {
+        Self { keyspaces, id, only: Some(position), keys: Vec::new() }
+    }
+
+    /// Every key, ordered by the position of the index and then by itself.
     pub(crate) fn finish(self) -> Vec<(usize, Key)> {
         self.keys
     }
@@ -70,6 +77,9 @@ impl<'a> IndexKeys<'a> {
         let indexes = T::DEFINITION.indexes;
         assert_eq!(indexes.len(), self.keyspaces.len(), "every declared index has a keyspace");
         for (position, (index, &keyspace)) in indexes.iter().zip(self.keyspaces).enumerate() {
+            if self.only.is_some_and(|only| only != position) {
+                continue;
+            }
             let mut entries = IndexEntries { row, position, keyspace, key: KeyWriter::new(keyspace), collected: self };
             T::visit_index(position, &mut entries);
             entries.finish(index.kind);
@@ -212,6 +222,12 @@ mod tests {
             (3, key(23, |key| key.part(&(1u8, None::<u64>)))),
         ];
         assert_eq!(keys, expected);
+        for position in 0..4 {
+            let mut keys = IndexKeys::of_one(&[20, 21, 22, 23], 9, position);
+            task().write_index_keys(&mut keys);
+            let keys = keys.finish().into_iter().map(|(at, key)| (at, key.to_vec()));
+            assert!(keys.eq(expected.iter().filter(|(at, _)| *at == position).cloned()));
+        }
     }
 
     #[test]

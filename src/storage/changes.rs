@@ -33,11 +33,20 @@ impl Changes {
         self.map.get(key)
     }
 
+    /// Whether a key was changed.
+    pub(crate) fn contains_key(&self, key: &Key) -> bool {
+        self.map.contains_key(key)
+    }
+
+    /// The place of a key's change. A key that is changed may be alive afterwards.
+    pub(crate) fn entry(&mut self, key: Key) -> btree_map::Entry<'_, Key, Change> {
+        self.empty.get_mut().cut(&key);
+        self.map.entry(key)
+    }
+
     /// Puts a change in the place of any earlier one of that key, and returns that.
     pub(crate) fn insert(&mut self, key: Key, change: Change) -> Option<Change> {
-        if !matches!(change, Change::Delete) {
-            self.empty.get_mut().cut(&key);
-        }
+        self.empty.get_mut().cut(&key);
         self.map.insert(key, change)
     }
 
@@ -64,6 +73,12 @@ impl Changes {
     /// Notes that the transaction saw nothing from `start` up to, not with, `end`.
     pub(super) fn note_empty(&self, start: Key, end: Key) {
         self.empty.borrow_mut().add(start, end, 0);
+    }
+}
+
+impl<const N: usize> From<[(Key, Change); N]> for Changes {
+    fn from(changes: [(Key, Change); N]) -> Self {
+        Self { map: BTreeMap::from(changes), empty: RefCell::default() }
     }
 }
 

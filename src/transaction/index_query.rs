@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    ReadTx,
     page::{Cursor, Page},
+    read::ReadTx,
     rows::{Filter, Range, Rows},
 };
 use crate::{
-    encoding::{ByteRange, KeyWriter},
+    encoding::{ByteRange, KEYSPACE_BYTES, KeyWriter, prefix_end},
     error::{Error, TransactionError},
     schema::{AsPart, Doc, Index, NextPart, Prefix, Table},
     storage::Order,
@@ -39,8 +39,16 @@ pub struct IndexQuery<'tx, T: Table, K, R = K> {
     rest: PhantomData<fn() -> R>,
 }
 
+impl ReadTx {
+    /// A query over an index: [`eq`](IndexQuery::eq) and [`range`](IndexQuery::range) narrow it, [`collect`](IndexQuery::collect) and
+    /// its like run it. Rows come in the order of the index; `T::by_id` is the order in which they were inserted.
+    pub fn query<T: Table, K>(&self, index: Index<T, K>) -> IndexQuery<'_, T, K> {
+        IndexQuery::new(self, index)
+    }
+}
+
 impl<'tx, T: Table, K> IndexQuery<'tx, T, K> {
-    pub(super) fn new(tx: &'tx ReadTx, index: Index<T, K>) -> Self {
+    fn new(tx: &'tx ReadTx, index: Index<T, K>) -> Self {
         Self {
             tx,
             index,
@@ -100,7 +108,7 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
         self
     }
 
-    /// At most `limit` rows. Reading stops there, and so does what the query depends on.
+    /// At most `limit` rows, over all pages together. Reading stops there, and so does what the query depends on.
     pub fn take(mut self, limit: usize) -> Self {
         self.limit = self.limit.min(limit);
         self
@@ -147,32 +155,36 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
 
     /// A page of at most `size` rows, from the beginning or after a cursor, with the cursor of the next one.
     ///
-    /// With a `size` of 0 the page is empty and the last.
+    /// Pages neither repeat nor skip a row that is there throughout, whatever is inserted or deleted between them. The
+    /// limit of [`take`](Self::take) holds for all pages together. With a `size` of 0 the page is empty and the last.
     ///
-    /// Pages neither repeat nor skip a row that is there throughout, whatever is inserted or deleted between them.
+    /// A page reads, and depends on, its rows and the entry after them, which tells whether it is the last. That entry
+    /// is not put to the filter, so a filter may leave the last page empty; so may a `multi` index, where many entries
+    /// in a row belong to rows that came before.
     ///
     /// # Errors
     ///
-    /// [`InvalidCursor`](TransactionError::InvalidCursor) for a cursor of another index, range or order.
+    /// [`InvalidCursor`](TransactionError::InvalidCursor) for a cursor of another index, range, order or limit.
     pub fn page(self, size: usize, after: Option<&Cursor>) -> Result<Page<T>, Error> {
-        let mut range = self.byte_range()?;
-        let whole = range.clone();
+        let whole = self.byte_range()?;
+        let limit = (self.limit < usize::MAX).then_some(self.limit);
+        let mut range = whole.clone();
         if let Some(cursor) = after {
-            cursor.narrow(&mut range)?;
+            cursor.narrow(&mut range, limit)?;
         }
-        let size = size.min(self.limit);
-        let mut rows = Rows::new(self.tx, self.index.position(), range, whole.clone(), usize::MAX, self.filter)?;
+        let remaining = after.map_or(limit.map(|limit| limit as u64), Cursor::remaining);
+        let size = remaining.map_or(size, |remaining| usize::try_from(remaining).map_or(size, |most| size.min(most)));
+        let mut rows = Rows::new(self.tx, self.index.position(), range, whole.clone(), size, self.filter)?;
         let mut docs = Vec::new();
         let mut last_key = Vec::new();
-        while docs.len() < size
-            && let Some(doc) = rows.next().transpose()?
-        {
+        while let Some(doc) = rows.next().transpose()? {
             docs.push(doc);
             last_key.clear();
             last_key.extend_from_slice(rows.key());
         }
-        let has_more = !docs.is_empty() && rows.next().transpose()?.is_some();
-        Ok(Page { docs, next: has_more.then(|| Cursor::new(&whole, &last_key)) })
+        let remaining = remaining.map(|remaining| remaining - docs.len() as u64);
+        let is_last = docs.is_empty() || docs.len() < size || remaining == Some(0) || !rows.has_more()?;
+        Ok(Page { docs, next: (!is_last).then(|| Cursor::new(&whole, limit, remaining, &last_key)) })
     }
 
     /// The keys between which it reads, as a range to depend on.
@@ -192,7 +204,7 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
         if let Some(floor) = floor.filter(|floor| *floor > range.start.as_slice()) {
             range.start = floor.to_vec();
         }
-        let keyspace = whole.start[..crate::encoding::KEYSPACE_BYTES].to_vec();
+        let keyspace = whole.start[..KEYSPACE_BYTES].to_vec();
         let mut rows = Rows::new(self.tx, self.index.position(), range, whole, self.limit, self.filter)?;
         while let Some(doc) = rows.next().transpose()? {
             if !wants(doc, &[keyspace.as_slice(), rows.key()].concat()) {
@@ -207,7 +219,7 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
         let mut prefix = keyspace.to_be_bytes().to_vec();
         prefix.extend_from_slice(&self.prefix);
         let with = |part: &[u8]| [prefix.as_slice(), part].concat();
-        let after = |key: Vec<u8>| crate::encoding::prefix_end(&key).unwrap_or(key);
+        let after = |key: Vec<u8>| prefix_end(&key).unwrap_or(key);
         let start = match &self.lower {
             Bound::Included(part) => with(part),
             Bound::Excluded(part) => after(with(part)),

@@ -13,16 +13,24 @@
 //! This floor knows tables and bytes. It must not know who watches: it can collect a [`ReadSet`], and does not care
 //! what for.
 //!
+//! - `limits.rs`: how large a key and a row may be.
 //! - `tables.rs`: the registered tables with their keyspaces, layouts and references.
-//! - `opening.rs`: brings what is stored to what is declared: catalog, conversions, index builds.
-//! - `read.rs`: [`ReadTx`].
-//! - `read_set.rs`: the byte ranges that a transaction read.
-//! - `index_query.rs`: the index query builder; `rows.rs` walks its range; `page.rs` cuts it into pages.
-//! - `write.rs`: [`WriteTx`]; `references.rs`: what a delete does to those who refer to the row.
-//! - `pipeline.rs`: runs closures as transactions and commits them.
 //! - `reentrancy.rs`: refuses what would wait for itself.
+//! - `read_set.rs`: the byte ranges that a transaction read.
+//! - `buffer.rs`: the changes of a transaction, their size, and how to go back.
+//! - `read.rs`: [`ReadTx`].
+//! - `met_rows.rs`: which rows a walk over a multi index has met; `rows.rs` walks the range of a query.
+//! - `page.rs`: places in a query; `index_query.rs`: the query builder.
+//! - `entry_changes.rs`: which index entries a changed row gains, keeps and loses.
+//! - `write.rs`: [`WriteTx`]; `references.rs`: deletes, and what they do to those who refer to the row.
+//! - `pipeline.rs`: runs closures as transactions and commits them.
+//! - `opening.rs`: brings what is stored to what is declared: catalog, conversions, index builds.
 
+mod buffer;
+mod entry_changes;
 mod index_query;
+mod limits;
+mod met_rows;
 mod opening;
 mod page;
 mod pipeline;
@@ -35,8 +43,9 @@ mod tables;
 mod write;
 
 pub use index_query::IndexQuery;
-pub use opening::BuildProgress;
+pub use limits::{MAX_KEY_BYTES, MAX_ROW_BYTES};
 pub(crate) use opening::bring_up_to_date;
+pub use opening::{BuildProgress, BuildWork};
 pub use page::{Cursor, Page};
 pub(crate) use pipeline::Pipeline;
 pub use read::ReadTx;
@@ -45,8 +54,3 @@ pub(crate) use reentrancy::Reentrancy;
 pub use rows::Rows;
 pub(crate) use tables::Companion;
 pub use write::WriteTx;
-
-/// The longest index key, in bytes of its encoded form.
-pub const MAX_KEY_BYTES: usize = 4_096;
-/// The largest row, in bytes of its encoded form.
-pub const MAX_ROW_BYTES: usize = 32 << 20;

@@ -18,7 +18,8 @@ use crate::{
 pub struct Page<T: Table> {
     /// The rows, in the order of the query.
     pub docs: Vec<Doc<T>>,
-    /// What to give for the next page; `None` after the last.
+    /// The cursor to give for the next page. `None` after the last row of the query; with a filter, and over a `multi`
+    /// index, the page after a cursor may turn out to be empty.
     pub next: Option<Cursor>,
 }
 
@@ -28,24 +29,41 @@ pub struct Page<T: Table> {
 pub struct Cursor {
     /// Tells queries apart.
     shape: u64,
+    /// How many rows the query's limit leaves, if it has one.
+    remaining: Option<u64>,
     /// The last key seen, after the keyspace.
     key: Vec<u8>,
 }
 
 const SHAPE_BYTES: usize = 8;
+/// The query has no limit.
+const UNLIMITED: u8 = 0;
+/// It has one, and the next eight bytes are what it leaves.
+const LIMITED: u8 = 1;
 
 impl Cursor {
-    pub(super) fn new(range: &Range, key: &[u8]) -> Self {
-        Self { shape: shape(range), key: key.to_vec() }
+    pub(super) fn new(range: &Range, limit: Option<usize>, remaining: Option<u64>, key: &[u8]) -> Self {
+        Self { shape: shape(range, limit), remaining, key: key.to_vec() }
+    }
+
+    /// How many rows the limit of the query leaves.
+    pub(super) fn remaining(&self) -> Option<u64> {
+        self.remaining
     }
 
     /// Narrows the range to what comes after the cursor.
-    pub(super) fn narrow(&self, range: &mut Range) -> Result<(), TransactionError> {
+    pub(super) fn narrow(&self, range: &mut Range, limit: Option<usize>) -> Result<(), TransactionError> {
         let mut key = range.start[..KEYSPACE_BYTES].to_vec();
         key.extend_from_slice(&self.key);
         let is_inside = *range.start <= *key && *key < *range.end;
-        if self.shape != shape(range) || !is_inside {
-            return Err(TransactionError::InvalidCursor { reason: "it comes from another index, range or order" });
+        let is_within_limit = match (self.remaining, limit) {
+            (None, None) => true,
+            (Some(remaining), Some(limit)) => remaining <= limit as u64,
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        if self.shape != shape(range, limit) || !is_inside || !is_within_limit {
+            let reason = "it comes from another index, range, order or limit";
+            return Err(TransactionError::InvalidCursor { reason });
         }
         match range.order {
             Order::Ascending => {
@@ -58,8 +76,8 @@ impl Cursor {
     }
 }
 
-/// A number that two queries share only if their range and order are the same.
-fn shape(range: &Range) -> u64 {
+/// A number that two queries share only if their range, order and limit are the same.
+fn shape(range: &Range, limit: Option<usize>) -> u64 {
     let mut hash = Xxh3::new();
     hash.update(&[match range.order {
         Order::Ascending => 0,
@@ -68,12 +86,23 @@ fn shape(range: &Range) -> u64 {
     hash.update(&(range.start.len() as u64).to_le_bytes());
     hash.update(&range.start);
     hash.update(&range.end);
+    if let Some(limit) = limit {
+        hash.update(&(limit as u64).to_le_bytes());
+    }
     hash.digest()
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.shape.to_be_bytes().iter().chain(&self.key).try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut bytes = self.shape.to_be_bytes().to_vec();
+        match self.remaining {
+            None => bytes.push(UNLIMITED),
+            Some(remaining) => {
+                bytes.push(LIMITED);
+                bytes.extend_from_slice(&remaining.to_be_bytes());
+            }
+        }
+        bytes.iter().chain(&self.key).try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -86,8 +115,16 @@ impl FromStr for Cursor {
             text.bytes().map(|digit| char::from(digit).to_digit(16).map(|value| value as u8)).collect();
         let digits = digits.filter(|digits| digits.len() % 2 == 0).ok_or_else(malformed)?;
         let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-        let (shape, key) = bytes.split_first_chunk::<SHAPE_BYTES>().ok_or_else(malformed)?;
-        Ok(Self { shape: u64::from_be_bytes(*shape), key: key.to_vec() })
+        let (shape, rest) = bytes.split_first_chunk::<SHAPE_BYTES>().ok_or_else(malformed)?;
+        let (remaining, key) = match rest.split_first().ok_or_else(malformed)? {
+            (&UNLIMITED, key) => (None, key),
+            (&LIMITED, rest) => {
+                let (remaining, key) = rest.split_first_chunk().ok_or_else(malformed)?;
+                (Some(u64::from_be_bytes(*remaining)), key)
+            }
+            _ => return Err(malformed()),
+        };
+        Ok(Self { shape: u64::from_be_bytes(*shape), remaining, key: key.to_vec() })
     }
 }
 

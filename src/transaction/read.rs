@@ -6,27 +6,27 @@ use std::{
 };
 
 use super::{
-    IndexQuery, ReadSet,
-    read_set::ReadOn,
+    buffer::WriteBuffer,
+    read_set::{ReadOn, ReadSet},
     tables::{OpenTable, OpenTables},
 };
 use crate::{
     encoding::{ByteRange, Key},
     error::{Error, RowError, TransactionError},
-    schema::{Doc, Id, Index, Table, decode_row},
-    storage::{Change, Changes, Order, Scan, Snapshot},
+    schema::{Doc, Id, Table, decode_row},
+    storage::{Change, Order, Scan, Snapshot},
     time::Ts,
 };
 
 /// A transaction that reads: the database as it stood after one commit, whatever is written meanwhile.
 ///
 /// It holds no lock and keeps nobody waiting. As long as it lives, space that newer commits replaced is not reused.
-/// A [`WriteTx`](super::WriteTx) can be used wherever a `&ReadTx` is wanted, and then also sees its own changes.
+/// A [`WriteTx`](crate::WriteTx) can be used wherever a `&ReadTx` is wanted, and then also sees its own changes.
 pub struct ReadTx {
     pub(super) tables: Arc<OpenTables>,
     pub(super) snapshot: Snapshot,
     /// A write transaction's own changes; empty in one that only reads.
-    pub(super) changes: Changes,
+    pub(super) buffer: WriteBuffer,
     /// Collected where somebody asked for it.
     reads: Option<RefCell<ReadSet>>,
     /// How many rows were read, for whoever measures.
@@ -35,7 +35,7 @@ pub struct ReadTx {
 
 impl ReadTx {
     pub(super) fn new(tables: Arc<OpenTables>, snapshot: Snapshot) -> Self {
-        Self { tables, snapshot, changes: Changes::new(), reads: None, documents_read: Cell::new(0) }
+        Self { tables, snapshot, buffer: WriteBuffer::default(), reads: None, documents_read: Cell::new(0) }
     }
 
     pub(super) fn tracked(tables: Arc<OpenTables>, snapshot: Snapshot) -> Self {
@@ -66,12 +66,6 @@ impl ReadTx {
     /// `NotFound`, and what [`get`](Self::get) answers.
     pub fn existing<T: Table>(&self, id: Id<T>) -> Result<Doc<T>, Error> {
         self.get(id)?.ok_or_else(|| TransactionError::NotFound { id: id.to_string() }.into())
-    }
-
-    /// A query over an index: [`eq`](IndexQuery::eq) and [`range`](IndexQuery::range) narrow it, [`collect`](IndexQuery::collect) and
-    /// its like run it. Rows come in the order of the index; `T::by_id` is the order in which they were inserted.
-    pub fn query<T: Table, K>(&self, index: Index<T, K>) -> IndexQuery<'_, T, K> {
-        IndexQuery::new(self, index)
     }
 
     /// The commit that this transaction sees; for a write transaction, the one before its own.
@@ -115,7 +109,7 @@ impl ReadTx {
 
     /// Reads one value in place, own changes first.
     pub(super) fn read_value<R>(&self, key: &Key, read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, Error> {
-        match self.changes.get(key) {
+        match self.buffer.changes().get(key) {
             Some(Change::Put(value)) => Ok(Some(read(value))),
             Some(Change::Delete) => Ok(None),
             Some(Change::Touch) | None => Ok(self.snapshot.get(key, read)?),
@@ -129,14 +123,14 @@ impl ReadTx {
         id: u64,
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, Error> {
-        if self.changes.is_empty() {
+        if self.buffer.changes().is_empty() {
             return Ok(self.snapshot.get_row(table.keyspace, id, read)?);
         }
         self.read_value(&table.row_key(id), read)
     }
 
     pub(super) fn scan(&self, start: &[u8], end: &[u8], order: Order) -> Result<Scan<'_>, Error> {
-        Ok(self.snapshot.scan(&self.changes, start, end, order)?)
+        Ok(self.snapshot.scan(self.buffer.changes(), start, end, order)?)
     }
 }
 

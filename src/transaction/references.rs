@@ -1,4 +1,4 @@
-//! What a delete does to the rows that refer to the deleted one.
+//! Deletes, and what they do to the rows that refer to the deleted one.
 //!
 //! Cascades go first, to the end, breadth first; a `restrict` holds if a referring row is still there after them. So
 //! the order in which references are declared does not matter.
@@ -6,16 +6,20 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    WriteTx,
+    entry_changes::IndexKey,
     read::with_row,
     tables::{OpenTable, OpenTables, Referrer},
+    write::WriteTx,
 };
 use crate::{
-    encoding::{Key, KeyWriter, prefix_end},
+    encoding::{KEYSPACE_BYTES, KeyWriter, prefix_end},
     error::{Error, TransactionError},
-    schema::{IndexKeys, OnDelete},
-    storage::{Change, Order},
+    schema::{Id, IndexKeys, OnDelete, Table},
+    storage::Order,
 };
+
+/// How many referring rows are looked up at a time.
+const CHUNK_ROWS: usize = 1_000;
 
 /// A row, without its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,26 +29,45 @@ struct Row {
 }
 
 impl WriteTx {
-    /// Deletes the row, then those that refer to it with `cascade`; clears references with `set null`.
-    pub(super) fn delete_with_referrers(&mut self, table: usize, id: u64) -> Result<(), Error> {
-        let tables = Arc::clone(&self.tables);
-        let mut waiting = VecDeque::from([Row { table, id }]);
-        let mut restricted: Vec<(Row, Referrer)> = Vec::new();
-        if !self.delete_row(&tables, Row { table, id })? {
-            return Err(TransactionError::NotFound { id: tables.at(table).id_text(id) }.into());
+    /// Deletes a row, and does to the rows that refer to it what their references say: all of it, or nothing.
+    ///
+    /// Each row that goes or changes counts towards the limit of the transaction.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Restricted` where a reference forbids it; `TransactionTooLarge`. Nothing is changed then.
+    pub fn delete<T: Table>(&mut self, id: Id<T>) -> Result<(), Error> {
+        let row = Row { table: self.tables.position::<T>()?, id: id.as_u64() };
+        if self.tables.at(row.table).referrers.is_empty() {
+            return self.delete_existing(row);
         }
+        self.nested(|tx| tx.delete_with_referrers(row))
+    }
+
+    /// Deletes the row, then those that refer to it with `cascade`; clears references with `set null`.
+    fn delete_with_referrers(&mut self, row: Row) -> Result<(), Error> {
+        let tables = Arc::clone(&self.tables);
+        let mut waiting = VecDeque::from([row]);
+        let mut restricted: Vec<(Row, Referrer)> = Vec::new();
+        self.delete_existing(row)?;
         while let Some(row) = waiting.pop_front() {
             for referrer in &tables.at(row.table).referrers {
                 if referrer.on_delete == OnDelete::Restrict {
                     restricted.push((row, *referrer));
                     continue;
                 }
-                for id in self.referring_rows(&tables, row, *referrer)? {
-                    let referring = Row { table: referrer.table, id };
-                    match referrer.on_delete {
-                        OnDelete::Cascade if self.delete_row(&tables, referring)? => waiting.push_back(referring),
-                        OnDelete::SetNull => self.clear_reference(&tables, referring, referrer.index)?,
-                        OnDelete::Cascade | OnDelete::Restrict => {}
+                let has_referrers = !tables.at(referrer.table).referrers.is_empty();
+                let mut referring = ReferringRows::new(&tables, row, *referrer);
+                while let Some(ids) = referring.next_ids(self, CHUNK_ROWS)? {
+                    for id in ids {
+                        let referring = Row { table: referrer.table, id };
+                        match referrer.on_delete {
+                            OnDelete::Cascade if self.delete_row(referring)? && has_referrers => {
+                                waiting.push_back(referring);
+                            }
+                            OnDelete::SetNull => self.clear_reference(&tables, referring, referrer.index)?,
+                            OnDelete::Cascade | OnDelete::Restrict => {}
+                        }
                     }
                 }
             }
@@ -53,7 +76,8 @@ impl WriteTx {
     }
 
     fn check_unreferenced(&self, tables: &OpenTables, row: Row, referrer: Referrer) -> Result<(), Error> {
-        let Some(holder) = self.referring_rows(tables, row, referrer)?.first().copied() else { return Ok(()) };
+        let first = ReferringRows::new(tables, row, referrer).next_ids(self, 1)?;
+        let Some(holder) = first.and_then(|ids| ids.first().copied()) else { return Ok(()) };
         let referring = tables.at(referrer.table);
         Err(TransactionError::Restricted {
             id: tables.at(row.table).id_text(row.id),
@@ -64,57 +88,78 @@ impl WriteTx {
         .into())
     }
 
-    /// The ids of the rows whose reference points to `row`: those under the index keys that begin with its id.
-    fn referring_rows(&self, tables: &OpenTables, row: Row, referrer: Referrer) -> Result<Vec<u64>, Error> {
-        let table = tables.at(referrer.table);
-        let mut prefix = KeyWriter::new(table.index_keyspaces[referrer.index]);
-        match referrer.is_optional {
-            true => prefix.part(&Some(row.id)),
-            false => prefix.part(&row.id),
+    fn delete_existing(&mut self, row: Row) -> Result<(), Error> {
+        if self.delete_row(row)? {
+            return Ok(());
         }
-        let prefix = prefix.finish();
-        let Some(end) = prefix_end(&prefix) else { return Ok(Vec::new()) };
-        let mut scan = self.scan(&prefix, &end, Order::Ascending)?;
-        let mut ids = Vec::new();
-        while scan.advance()? {
-            ids.extend(scan.key().last_chunk::<8>().map(|id| u64::from_be_bytes(*id)));
-        }
-        Ok(ids)
+        Err(TransactionError::NotFound { id: self.tables.at(row.table).id_text(row.id) }.into())
     }
 
     /// Deletes a row and its index entries; `false` if it is not there (any more).
-    fn delete_row(&mut self, tables: &OpenTables, row: Row) -> Result<bool, Error> {
-        let table = tables.at(row.table);
-        let key = table.row_key(row.id);
-        let Some(keys) = self.read_value(&key, |bytes| stored_keys(table, row.id, bytes))? else { return Ok(false) };
-        self.documents_written += 1;
-        self.change(key, Change::Delete)?;
-        for (_, key) in keys? {
-            self.change(key, Change::Delete)?;
-        }
+    fn delete_row(&mut self, row: Row) -> Result<bool, Error> {
+        let table = self.tables.at(row.table);
+        let keys = self.read_row(table, row.id, |bytes| stored_keys(table, row.id, bytes))?;
+        let Some(keys) = keys.transpose()? else { return Ok(false) };
+        self.remove_row(row.table, row.id, keys)?;
         Ok(true)
     }
 
     fn clear_reference(&mut self, tables: &OpenTables, row: Row, index: usize) -> Result<(), Error> {
         let table = tables.at(row.table);
-        let key = table.row_key(row.id);
-        let cleared = self.read_value(&key, |bytes| -> Result<_, Error> {
+        let cleared = self.read_row(table, row.id, |bytes| -> Result<_, Error> {
             let old_keys = stored_keys(table, row.id, bytes)?;
             let cleared = (table.ops.clear_reference)(bytes, &table.layouts, index)
                 .map_err(|error| with_row(error, || table.id_text(row.id)))?;
             Ok((old_keys, cleared))
         })?;
-        let Some(cleared) = cleared else { return Ok(()) };
-        let (old_keys, cleared) = cleared?;
+        let Some((old_keys, cleared)) = cleared.transpose()? else { return Ok(()) };
         let new_keys = stored_keys(table, row.id, &cleared)?;
-        self.check_keys(table, &new_keys, &old_keys, row.id)?;
-        self.documents_written += 1;
-        self.change(key, Change::Put(cleared))?;
-        self.replace_keys(old_keys, new_keys)
+        let entries = self.checked_entries(table, row.id, old_keys, new_keys)?;
+        self.put_row(table.row_key(row.id), cleared, entries)
     }
 }
 
-fn stored_keys(table: &OpenTable, id: u64, row: &[u8]) -> Result<Vec<(usize, Key)>, Error> {
+/// The rows whose reference points to one row: those under the index keys that begin with its id.
+///
+/// They are looked up some at a time, each time after the last one found, so that memory stays bounded and entries
+/// that were removed meanwhile are not walked over.
+struct ReferringRows {
+    start: Vec<u8>,
+    /// `None` once all of them were found.
+    end: Option<Vec<u8>>,
+}
+
+impl ReferringRows {
+    fn new(tables: &OpenTables, row: Row, referrer: Referrer) -> Self {
+        let mut prefix = KeyWriter::new(tables.at(referrer.table).index_keyspaces[referrer.index]);
+        match referrer.is_optional {
+            true => prefix.part(&Some(row.id)),
+            false => prefix.part(&row.id),
+        }
+        let start = prefix.finish().to_vec();
+        Self { end: prefix_end(&start), start }
+    }
+
+    /// At most so many of the next ids; `None` if there are none left.
+    fn next_ids(&mut self, tx: &WriteTx, most: usize) -> Result<Option<Vec<u64>>, Error> {
+        let Some(end) = &self.end else { return Ok(None) };
+        let mut ids = Vec::new();
+        let mut scan = tx.scan(&self.start, end, Order::Ascending)?;
+        while ids.len() < most {
+            if !scan.advance()? {
+                self.end = None;
+                return Ok(Some(ids).filter(|ids| !ids.is_empty()));
+            }
+            ids.extend(scan.key().last_chunk::<8>().map(|id| u64::from_be_bytes(*id)));
+        }
+        self.start.truncate(KEYSPACE_BYTES);
+        self.start.extend_from_slice(scan.key());
+        self.start.push(0);
+        Ok(Some(ids))
+    }
+}
+
+fn stored_keys(table: &OpenTable, id: u64, row: &[u8]) -> Result<Vec<IndexKey>, Error> {
     let mut keys = IndexKeys::new(&table.index_keyspaces, id);
     (table.ops.index_keys)(row, &table.layouts, &mut keys).map_err(|error| with_row(error, || table.id_text(id)))?;
     Ok(keys.finish())

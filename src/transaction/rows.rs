@@ -1,12 +1,20 @@
 //! [`Rows`]: walks the range of a query and reads what it finds.
 
-use super::{ReadTx, read::decode, read_set::ReadOn, tables::OpenTable};
+use super::{
+    met_rows::{Met, MetRows},
+    read::{ReadTx, decode, with_row},
+    read_set::ReadOn,
+    tables::OpenTable,
+};
 use crate::{
-    encoding::ByteRange,
+    encoding::{ByteRange, KEYSPACE_BYTES},
     error::{Error, RowError, StorageError},
     schema::{Doc, Id, IndexKeys, IndexKind, Table},
     storage::{Order, Scan},
 };
+
+/// How far [`Rows::has_more`] looks over entries that would repeat rows.
+const LOOK_AHEAD_ENTRIES: usize = 64;
 
 /// The composite keys between which a query reads, and from which end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +44,10 @@ pub struct Rows<'tx, T: Table> {
     /// Whether the scan has come to the end of the range.
     is_exhausted: bool,
     on: ReadOn,
+    /// Whether the walk began where the whole range begins, and not at a cursor.
+    is_from_beginning: bool,
+    /// The rows met so far, where they have several entries.
+    met: MetRows,
 }
 
 /// What the scanned entries are.
@@ -65,8 +77,20 @@ impl<'tx, T: Table> Rows<'tx, T> {
             Some((position, IndexKind::Multi)) => Source::MultiIndex { position },
         };
         let scan = tx.scan(&range.start, &range.end, range.order)?;
-        let (remaining, on) = (limit, ReadOn::Rows);
-        Ok(Self { tx, table, source, range, whole, scan, remaining, filter, is_exhausted: false, on })
+        Ok(Self {
+            tx,
+            table,
+            source,
+            is_from_beginning: range == whole,
+            range,
+            whole,
+            scan,
+            remaining: limit,
+            filter,
+            is_exhausted: false,
+            on: ReadOn::Rows,
+            met: MetRows::default(),
+        })
     }
 
     /// The composite key's part after the keyspace, of the row returned last.
@@ -75,15 +99,35 @@ impl<'tx, T: Table> Rows<'tx, T> {
     }
 
     pub(super) fn count_rows(mut self) -> Result<usize, Error> {
-        if self.filter.is_some() || matches!(self.source, Source::MultiIndex { .. }) {
+        if self.filter.is_some() {
             return self.try_fold(0, |count, row| row.map(|_| count + 1));
         }
         self.on = ReadOn::Keys;
         let mut count = 0;
         while count < self.remaining && self.advance()? {
-            count += 1;
+            count += usize::from(self.is_first_of_row()?);
         }
         Ok(count)
+    }
+
+    /// Whether there is another row, as far as that shows in a few entries: `true` if it does not, or if a filter would
+    /// have to look at rows. Depends on the entries that it looked at, not on the rows behind them.
+    pub(super) fn has_more(mut self) -> Result<bool, Error> {
+        if self.is_exhausted {
+            return Ok(false);
+        }
+        self.track_consumed();
+        self.leave_consumed();
+        self.on = ReadOn::Keys;
+        for _ in 0..LOOK_AHEAD_ENTRIES {
+            if !self.advance()? {
+                return Ok(false);
+            }
+            if self.is_first_of_row()? {
+                return Ok(true);
+            }
+        }
+        Ok(true)
     }
 
     fn advance(&mut self) -> Result<bool, Error> {
@@ -95,13 +139,12 @@ impl<'tx, T: Table> Rows<'tx, T> {
     /// The next row that passes, or `None` at the end.
     fn next_row(&mut self) -> Result<Option<Doc<T>>, Error> {
         while self.remaining > 0 && self.advance()? {
+            if !self.is_first_of_row()? {
+                continue;
+            }
             let doc = match self.source {
                 Source::Table => self.row_at_scan()?,
-                Source::Index => self.row_behind_entry()?,
-                Source::MultiIndex { position } => match self.row_behind_first_entry(position)? {
-                    Some(doc) => doc,
-                    None => continue,
-                },
+                Source::Index | Source::MultiIndex { .. } => self.row_behind_entry()?,
             };
             self.tx.count_document();
             if self.filter.as_ref().is_none_or(|keep| keep(&doc)) {
@@ -121,33 +164,40 @@ impl<'tx, T: Table> Rows<'tx, T> {
         let id = self.id_at_scan()?;
         match self.tx.read_row(self.table, id.as_u64(), |row| decode(row, self.table, id))? {
             Some(doc) => Ok(doc?),
-            None => Err(self.broken_entry(&format!("it points to {id}, which does not exist"))),
+            None => Err(self.dangling_entry(id)),
         }
     }
 
-    /// The row, if this entry is the first of the row's entries in the range; the others would repeat it.
-    fn row_behind_first_entry(&self, position: usize) -> Result<Option<Doc<T>>, Error> {
+    /// Whether this entry is the first of the row's entries in the whole range; the others would repeat the row.
+    ///
+    /// A walk over the whole range meets that entry first. One that begins at a cursor has to look at the row, once.
+    fn is_first_of_row(&mut self) -> Result<bool, Error> {
+        let Source::MultiIndex { position } = self.source else { return Ok(true) };
         let id = self.id_at_scan()?;
-        let read = |row: &[u8]| -> Result<Option<Doc<T>>, RowError> {
-            let mut keys = IndexKeys::new(&self.table.index_keyspaces, id.as_u64());
+        match self.met.meet(id.as_u64()) {
+            Met::Before => Ok(false),
+            Met::First if self.is_from_beginning => Ok(true),
+            Met::First | Met::Unknown => self.is_first_by_row(position, id),
+        }
+    }
+
+    fn is_first_by_row(&self, position: usize, id: Id<T>) -> Result<bool, Error> {
+        let read = |row: &[u8]| -> Result<bool, RowError> {
+            let mut keys = IndexKeys::of_one(&self.table.index_keyspaces, id.as_u64(), position);
             (self.table.ops.index_keys)(row, &self.table.layouts, &mut keys)?;
-            let entries = keys.finish();
-            let mut in_range = entries
-                .iter()
-                .filter(|(index, key)| *index == position && *self.whole.start <= **key && **key < *self.whole.end)
-                .map(|(_, key)| key);
+            let keys = keys.finish();
+            // In the order of the index.
+            let mut in_range =
+                keys.iter().map(|(_, key)| key).filter(|key| *self.whole.start <= ***key && ***key < *self.whole.end);
             let first = match self.whole.order {
-                Order::Ascending => in_range.min(),
-                Order::Descending => in_range.by_ref().max(),
+                Order::Ascending => in_range.next(),
+                Order::Descending => in_range.next_back(),
             };
-            if first.is_none_or(|first| first.local() != self.scan.key()) {
-                return Ok(None);
-            }
-            decode(row, self.table, id).map(Some)
+            Ok(first.is_some_and(|first| first.local() == self.scan.key()))
         };
         match self.tx.read_row(self.table, id.as_u64(), read)? {
-            Some(doc) => Ok(doc?),
-            None => Err(self.broken_entry(&format!("it points to {id}, which does not exist"))),
+            Some(is_first) => Ok(is_first.map_err(|error| with_row(error, || id.to_string()))?),
+            None => Err(self.dangling_entry(id)),
         }
     }
 
@@ -155,6 +205,10 @@ impl<'tx, T: Table> Rows<'tx, T> {
         let key = self.scan.key();
         let id = key.last_chunk::<8>().ok_or_else(|| self.broken_entry("it is shorter than an id"))?;
         Ok(Id::from_raw(u64::from_be_bytes(*id)))
+    }
+
+    fn dangling_entry(&self, id: Id<T>) -> Error {
+        self.broken_entry(&format!("it points to {id}, which does not exist"))
     }
 
     fn broken_entry(&self, reason: &str) -> Error {
@@ -170,7 +224,7 @@ impl<'tx, T: Table> Rows<'tx, T> {
         if self.scan.key().is_empty() {
             return None;
         }
-        let mut last = self.range.start[..crate::encoding::KEYSPACE_BYTES].to_vec();
+        let mut last = self.range.start[..KEYSPACE_BYTES].to_vec();
         last.extend_from_slice(self.scan.key());
         Some(match self.range.order {
             Order::Ascending => {
@@ -179,6 +233,30 @@ impl<'tx, T: Table> Rows<'tx, T> {
             }
             Order::Descending => ByteRange::between(&last, &self.range.end),
         })
+    }
+
+    fn track_consumed(&self) {
+        if self.tx.is_tracked()
+            && let Some(range) = self.consumed()
+        {
+            self.tx.track_range(range, self.on);
+        }
+    }
+
+    /// Goes on as if the range began after the entry that was looked at last.
+    fn leave_consumed(&mut self) {
+        if self.scan.key().is_empty() {
+            return;
+        }
+        let mut last = self.range.start[..KEYSPACE_BYTES].to_vec();
+        last.extend_from_slice(self.scan.key());
+        match self.range.order {
+            Order::Ascending => {
+                last.push(0);
+                self.range.start = last;
+            }
+            Order::Descending => self.range.end = last,
+        }
     }
 }
 
@@ -196,10 +274,6 @@ impl<T: Table> Iterator for Rows<'_, T> {
 
 impl<T: Table> Drop for Rows<'_, T> {
     fn drop(&mut self) {
-        if self.tx.is_tracked()
-            && let Some(range) = self.consumed()
-        {
-            self.tx.track_range(range, self.on);
-        }
+        self.track_consumed();
     }
 }

@@ -3,7 +3,10 @@
 use std::{ops::Deref, sync::Arc};
 
 use super::{
-    MAX_KEY_BYTES, MAX_ROW_BYTES, ReadTx,
+    buffer::{WriteBuffer, most_bytes},
+    entry_changes::{EntryChange, EntryChanges, IndexKey},
+    limits::{MAX_KEY_BYTES, MAX_ROW_BYTES},
+    read::ReadTx,
     tables::{NEXT_ID_KEYSPACE, OpenTable},
 };
 use crate::{
@@ -14,28 +17,36 @@ use crate::{
     time::Timestamp,
 };
 
-/// What a change costs in memory beside its key and value.
-const CHANGE_OVERHEAD_BYTES: usize = 96;
+/// What the next id of a table takes in a commit.
+const NEXT_ID_BYTES: usize = 64;
 
 /// A transaction that reads and writes. It sees the newest state and its own changes; nobody sees those before the
 /// commit, and nobody ever does if the closure fails.
 ///
 /// It reads like a [`ReadTx`], which it dereferences to.
+///
+/// What it would commit is limited to [`Config::overlay_limit_bytes`](crate::Config::overlay_limit_bytes). Only the
+/// outcome counts: a row that is changed a million times is one change, and one that is inserted and deleted is none.
+/// A call that would go past the limit is refused and changes nothing.
 pub struct WriteTx {
     read: ReadTx,
     /// When the transaction began: the creation time of what it inserts.
     now: Timestamp,
     limit_bytes: usize,
-    size_bytes: usize,
+    /// The size that was refused last, if anything was: a host that goes on all the same must not commit a part.
+    refused_bytes: Option<usize>,
     /// How many rows were inserted, changed or deleted, for whoever measures.
-    pub(super) documents_written: u64,
-    /// Next free id of each table that was inserted into.
-    next_ids: Vec<(usize, u64)>,
-    /// How many `nested` calls are running.
-    depth: usize,
-    /// What each change replaced in the buffer, kept while a nested transaction may be rolled back: a rollback goes
-    /// back to a mark in it.
-    undo: Vec<(Key, Option<Change>)>,
+    documents_written: u64,
+    /// Of each table that was inserted into.
+    ids: Vec<TableIds>,
+}
+
+/// The ids that a transaction gave out in one table.
+#[derive(Debug, Clone, Copy)]
+struct TableIds {
+    table: usize,
+    first: u64,
+    next: u64,
 }
 
 impl Deref for WriteTx {
@@ -48,16 +59,7 @@ impl Deref for WriteTx {
 
 impl WriteTx {
     pub(super) fn new(read: ReadTx, now: Timestamp, limit_bytes: usize) -> Self {
-        Self {
-            read,
-            now,
-            limit_bytes,
-            size_bytes: 0,
-            documents_written: 0,
-            next_ids: Vec::new(),
-            depth: 0,
-            undo: Vec::new(),
-        }
+        Self { read, now, limit_bytes, refused_bytes: None, documents_written: 0, ids: Vec::new() }
     }
 
     /// When the transaction began, by the clock of the database: the creation time of what it inserts.
@@ -74,23 +76,27 @@ impl WriteTx {
     ///
     /// # Errors
     ///
-    /// A unique index that has the key, a reference to nothing, a key or row over its limit. Nothing is changed then.
+    /// A unique index that has the key, a reference to nothing, a key or row over its limit, or a transaction over its
+    /// limit. Nothing is changed then.
     pub fn insert<T: Table>(&mut self, value: T) -> Result<Id<T>, Error> {
-        let tables = Arc::clone(&self.read.tables);
-        let table = tables.of::<T>()?;
-        let position = tables.position::<T>()?;
-        let id = self.next_id(position, table)?;
-        let row = self.encode(&value, table, self.now)?;
+        let position = self.read.tables.position::<T>()?;
+        let table = self.read.tables.at(position);
+        let ids = self.ids_of(position, table)?;
+        let row = encode(&value, table, self.now)?;
         self.check_references(&value, table, None)?;
-        let keys = index_keys(&value, table, id);
-        self.check_keys(table, &keys, &[], id)?;
-        self.documents_written += 1;
-        self.set_next_id(position, id + 1);
-        self.change(table.row_key(id), Change::Put(row))?;
-        for (_, key) in keys {
-            self.change(key, Change::Put(Arc::default()))?;
+        let keys = index_keys(&value, table, ids.next);
+        for (index, key) in &keys {
+            self.check_entry(table, *index, key, ids.next)?;
         }
-        Ok(Id::from_raw(id))
+        let row_key = table.row_key(ids.next);
+        let most_bytes =
+            keys.iter().fold(NEXT_ID_BYTES + most_bytes(&row_key, row.len()), |sum, (_, key)| sum + most_bytes(key, 0));
+        self.within_limit(most_bytes, |buffer| {
+            buffer.put(row_key, row);
+            keys.into_iter().for_each(|(_, key)| buffer.add_entry(key));
+        })?;
+        self.set_ids(TableIds { next: ids.next + 1, ..ids });
+        Ok(Id::from_raw(ids.next))
     }
 
     /// Changes a row in place: reads it, lets `change` work on it, and writes it if it became different.
@@ -115,75 +121,82 @@ impl WriteTx {
         self.update(&old, value)
     }
 
-    /// Deletes a row, and does to the rows that refer to it what their references say.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`; `Restricted` where a reference forbids it. Nothing is changed then.
-    pub fn delete<T: Table>(&mut self, id: Id<T>) -> Result<(), Error> {
-        let position = self.read.tables.position::<T>()?;
-        self.nested(|tx| tx.delete_with_referrers(position, id.as_u64()))
-    }
-
     /// Runs a part of the transaction that is rolled back alone if it fails: on `Err`, and on a panic that is caught
     /// further up, everything it did is undone, and nothing that was done before it.
     pub fn nested<R, E>(&mut self, part: impl FnOnce(&mut Self) -> Result<R, E>) -> Result<R, E> {
-        let mut mark = Mark::set(self);
-        let result = part(mark.tx);
-        mark.is_kept = result.is_ok();
+        let mut nested = Nested::begin(self);
+        let result = part(nested.tx);
+        nested.is_kept = result.is_ok();
         result
     }
 
     /// The changes, in key order, at most one per key.
     pub(super) fn into_changes(mut self) -> Result<Vec<(Key, Change)>, Error> {
-        let tables = Arc::clone(&self.read.tables);
-        for (position, next) in std::mem::take(&mut self.next_ids) {
-            let key = next_id_key(tables.at(position));
-            self.change(key, Change::Put(Arc::from(next.to_le_bytes())))?;
+        if let Some(size_bytes) = self.refused_bytes {
+            return Err(self.too_large(size_bytes));
         }
-        // Also where the host went on after the error: the change that was too much was not made.
-        self.check_size()?;
-        Ok(self.read.changes.into_iter().collect())
+        for ids in &self.ids {
+            let key = next_id_key(self.read.tables.at(ids.table));
+            self.read.buffer.put(key, Arc::from(ids.next.to_le_bytes()));
+        }
+        Ok(self.read.buffer.into_changes().into_iter().collect())
     }
 
     fn update<T: Table>(&mut self, old: &Doc<T>, new: T) -> Result<(), Error> {
         if **old == new {
             return Ok(());
         }
-        let tables = Arc::clone(&self.read.tables);
-        let table = tables.of::<T>()?;
+        let table = self.read.tables.of::<T>()?;
         let id = old.id().as_u64();
-        let row = self.encode(&new, table, old.created_at())?;
+        let row = encode(&new, table, old.created_at())?;
         self.check_references(&new, table, Some(old))?;
-        let old_keys = index_keys::<T>(old, table, id);
-        let new_keys = index_keys(&new, table, id);
-        self.check_keys(table, &new_keys, &old_keys, id)?;
-        self.documents_written += 1;
-        self.change(table.row_key(id), Change::Put(row))?;
-        self.replace_keys(old_keys, new_keys)
+        let (old_keys, new_keys) = (index_keys::<T>(old, table, id), index_keys(&new, table, id));
+        let entries = self.checked_entries(table, id, old_keys, new_keys)?;
+        self.put_row(table.row_key(id), row, entries)
     }
 
-    /// Takes a row from its old index keys to its new ones; those that stay are touched.
-    pub(super) fn replace_keys(&mut self, old: Vec<(usize, Key)>, new: Vec<(usize, Key)>) -> Result<(), Error> {
-        for (_, key) in &new {
-            let stays = old.iter().any(|(_, other)| other == key);
-            self.change(key.clone(), if stays { Change::Touch } else { Change::Put(Arc::default()) })?;
-        }
-        for (_, key) in old {
-            if !new.iter().any(|(_, other)| *other == key) {
-                self.change(key, Change::Delete)?;
+    /// What becomes of the index entries of a row that changes, if its new ones may be added.
+    pub(super) fn checked_entries(
+        &self,
+        table: &OpenTable,
+        id: u64,
+        old: Vec<IndexKey>,
+        new: Vec<IndexKey>,
+    ) -> Result<Vec<(Key, EntryChange)>, Error> {
+        EntryChanges::between(old, new)
+            .map(|((index, key), change)| {
+                if change == EntryChange::Add {
+                    self.check_entry(table, index, &key, id)?;
+                }
+                Ok((key, change))
+            })
+            .collect()
+    }
+
+    /// Puts a row in the place of an earlier one.
+    pub(super) fn put_row(&mut self, key: Key, row: Arc<[u8]>, entries: Vec<(Key, EntryChange)>) -> Result<(), Error> {
+        let most_bytes = entries.iter().fold(most_bytes(&key, row.len()), |sum, (key, _)| sum + most_bytes(key, 0));
+        self.within_limit(most_bytes, |buffer| {
+            buffer.put(key, row);
+            for (key, change) in entries {
+                match change {
+                    EntryChange::Add => buffer.add_entry(key),
+                    EntryChange::Touch => buffer.touch_entry(key),
+                    EntryChange::Remove => buffer.remove_entry(key),
+                }
             }
-        }
-        Ok(())
+        })
     }
 
-    fn encode<T: Table>(&self, value: &T, table: &OpenTable, created_at: Timestamp) -> Result<Arc<[u8]>, Error> {
-        let row = encode_row(value, table.layouts.current, created_at)?;
-        if row.len() > MAX_ROW_BYTES {
-            let (table, size_bytes) = (table.name(), row.len());
-            return Err(TransactionError::RowTooLarge { table, size_bytes, limit_bytes: MAX_ROW_BYTES }.into());
-        }
-        Ok(row)
+    /// Deletes a row that is there and its index entries, and nothing else.
+    pub(super) fn remove_row(&mut self, position: usize, id: u64, keys: Vec<IndexKey>) -> Result<(), Error> {
+        let row_key = self.read.tables.at(position).row_key(id);
+        let is_stored = !self.ids.iter().any(|ids| ids.table == position && ids.first <= id);
+        let most_bytes = keys.iter().fold(most_bytes(&row_key, 0), |sum, (_, key)| sum + most_bytes(key, 0));
+        self.within_limit(most_bytes, |buffer| {
+            buffer.delete_row(row_key, is_stored);
+            keys.into_iter().for_each(|(_, key)| buffer.remove_entry(key));
+        })
     }
 
     /// Every reference that is new must point to a row.
@@ -194,7 +207,7 @@ impl WriteTx {
                 continue;
             }
             let target_table = self.read.tables.at(reference.target);
-            if self.read.read_value(&target_table.row_key(target), |_| ())?.is_none() {
+            if self.read.read_row(target_table, target, |_| ())?.is_none() {
                 let field = table.ops.definition.indexes[reference.index].fields[0];
                 let target = target_table.id_text(target);
                 return Err(TransactionError::MissingReference { table: table.name(), field, target }.into());
@@ -203,31 +216,19 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Keys must fit the limit, and those of a unique index must be free, unless the row has them already.
-    pub(super) fn check_keys(
-        &self,
-        table: &OpenTable,
-        keys: &[(usize, Key)],
-        own: &[(usize, Key)],
-        id: u64,
-    ) -> Result<(), Error> {
-        for (index, key) in keys {
-            let definition = &table.ops.definition.indexes[*index];
-            let size_bytes = key.len() - KEYSPACE_BYTES;
-            if size_bytes > MAX_KEY_BYTES {
-                let (table, index) = (table.name(), definition.name);
-                return Err(
-                    TransactionError::KeyTooLong { table, index, size_bytes, limit_bytes: MAX_KEY_BYTES }.into()
-                );
-            }
-            let is_new = !own.iter().any(|(_, other)| other == key);
-            if definition.kind == IndexKind::Unique
-                && is_new
-                && let Some(holder) = self.holder_of(key, id)?
-            {
-                let (holder, index) = (table.id_text(holder), definition.name);
-                return Err(TransactionError::UniqueViolation { table: table.name(), index, holder }.into());
-            }
+    /// A new entry must fit the limit, and one of a unique index must be the only one with its key.
+    fn check_entry(&self, table: &OpenTable, index: usize, key: &Key, id: u64) -> Result<(), Error> {
+        let definition = &table.ops.definition.indexes[index];
+        let size_bytes = key.len() - KEYSPACE_BYTES;
+        if size_bytes > MAX_KEY_BYTES {
+            let (table, index) = (table.name(), definition.name);
+            return Err(TransactionError::KeyTooLong { table, index, size_bytes, limit_bytes: MAX_KEY_BYTES }.into());
+        }
+        if definition.kind == IndexKind::Unique
+            && let Some(holder) = self.holder_of(key, id)?
+        {
+            let (holder, index) = (table.id_text(holder), definition.name);
+            return Err(TransactionError::UniqueViolation { table: table.name(), index, holder }.into());
         }
         Ok(())
     }
@@ -246,96 +247,90 @@ impl WriteTx {
         Ok(None)
     }
 
-    fn next_id(&self, position: usize, table: &OpenTable) -> Result<u64, Error> {
-        if let Some((_, next)) = self.next_ids.iter().find(|(at, _)| *at == position) {
-            return Ok(*next);
+    fn ids_of(&self, position: usize, table: &OpenTable) -> Result<TableIds, Error> {
+        if let Some(ids) = self.ids.iter().find(|ids| ids.table == position) {
+            return Ok(*ids);
         }
-        let stored = self.read.read_value(&next_id_key(table), |value| value.first_chunk::<8>().copied())?;
-        match stored {
-            None => Ok(1),
-            Some(Some(next)) if next != [0xff; 8] => Ok(u64::from_le_bytes(next)),
-            Some(_) => Err(TransactionError::IdsExhausted { table: table.name() }.into()),
+        let stored = self.read.snapshot.get(&next_id_key(table), |value| value.first_chunk::<8>().copied())?;
+        let next = match stored {
+            None => 1,
+            Some(Some(next)) if next != [0xff; 8] => u64::from_le_bytes(next),
+            Some(_) => return Err(TransactionError::IdsExhausted { table: table.name() }.into()),
+        };
+        Ok(TableIds { table: position, first: next, next })
+    }
+
+    fn set_ids(&mut self, ids: TableIds) {
+        match self.ids.iter_mut().find(|known| known.table == ids.table) {
+            Some(known) => *known = ids,
+            None => self.ids.push(ids),
         }
     }
 
-    fn set_next_id(&mut self, position: usize, next: u64) {
-        match self.next_ids.iter_mut().find(|(at, _)| *at == position) {
-            Some(entry) => entry.1 = next,
-            None => self.next_ids.push((position, next)),
+    /// Changes one row with its entries, which adds at most `most_bytes`: as a whole, or not at all where it is too much.
+    fn within_limit(&mut self, most_bytes: usize, change: impl FnOnce(&mut WriteBuffer)) -> Result<(), Error> {
+        let Self { read: ReadTx { buffer, .. }, .. } = self;
+        let ids_bytes = self.ids.len() * NEXT_ID_BYTES;
+        if buffer.size_bytes() + ids_bytes + most_bytes <= self.limit_bytes {
+            change(buffer);
+        } else {
+            buffer.set_mark();
+            change(buffer);
+            let size_bytes = buffer.size_bytes() + ids_bytes;
+            if size_bytes > self.limit_bytes {
+                buffer.roll_back();
+                self.refused_bytes = Some(size_bytes);
+                return Err(self.too_large(size_bytes));
+            }
+            buffer.keep();
         }
-    }
-
-    /// Puts one change into the buffer.
-    pub(super) fn change(&mut self, key: Key, change: Change) -> Result<(), Error> {
-        self.size_bytes += CHANGE_OVERHEAD_BYTES + key.len() + size_of_change(&change);
-        self.check_size()?;
-        let is_undoable = self.depth > 0;
-        if change == Change::Touch && self.read.changes.get(&key).is_some() {
-            return Ok(());
-        }
-        let undo_key = is_undoable.then(|| key.clone());
-        let replaced = self.read.changes.insert(key, change);
-        let key = undo_key;
-        if let Some(key) = key {
-            self.undo.push((key, replaced));
-        }
+        self.documents_written += 1;
         Ok(())
     }
 
-    fn check_size(&self) -> Result<(), TransactionError> {
-        let (size_bytes, limit_bytes) = (self.size_bytes, self.limit_bytes);
-        if size_bytes > limit_bytes {
-            return Err(TransactionError::TransactionTooLarge { size_bytes, limit_bytes });
-        }
-        Ok(())
+    fn too_large(&self, size_bytes: usize) -> Error {
+        TransactionError::TransactionTooLarge { size_bytes, limit_bytes: self.limit_bytes }.into()
     }
 }
 
-/// Everything a nested transaction goes back to if it is not kept.
-struct Mark<'a> {
+/// A part of a transaction that is undone when it is dropped, unless it is to be kept.
+struct Nested<'a> {
     tx: &'a mut WriteTx,
-    undo_len: usize,
-    size_bytes: usize,
-    next_ids: Vec<(usize, u64)>,
+    refused_bytes: Option<usize>,
+    ids: Vec<TableIds>,
     is_kept: bool,
 }
 
-impl<'a> Mark<'a> {
-    fn set(tx: &'a mut WriteTx) -> Self {
-        tx.depth += 1;
-        let (undo_len, size_bytes, next_ids) = (tx.undo.len(), tx.size_bytes, tx.next_ids.clone());
-        Self { tx, undo_len, size_bytes, next_ids, is_kept: false }
+impl<'a> Nested<'a> {
+    fn begin(tx: &'a mut WriteTx) -> Self {
+        tx.read.buffer.set_mark();
+        let (refused_bytes, ids) = (tx.refused_bytes, tx.ids.clone());
+        Self { tx, refused_bytes, ids, is_kept: false }
     }
 }
 
-impl Drop for Mark<'_> {
+impl Drop for Nested<'_> {
     fn drop(&mut self) {
-        self.tx.depth -= 1;
         if self.is_kept {
-            if self.tx.depth == 0 {
-                self.tx.undo.clear();
-            }
+            self.tx.read.buffer.keep();
             return;
         }
-        self.tx.size_bytes = self.size_bytes;
-        self.tx.next_ids = std::mem::take(&mut self.next_ids);
-        for (key, replaced) in self.tx.undo.drain(self.undo_len..).rev() {
-            match replaced {
-                Some(change) => self.tx.read.changes.insert(key, change),
-                None => self.tx.read.changes.remove(&key),
-            };
-        }
+        self.tx.read.buffer.roll_back();
+        self.tx.refused_bytes = self.refused_bytes;
+        self.tx.ids = std::mem::take(&mut self.ids);
     }
 }
 
-fn size_of_change(change: &Change) -> usize {
-    match change {
-        Change::Put(value) => value.len(),
-        Change::Delete | Change::Touch => 0,
+fn encode<T: Table>(value: &T, table: &OpenTable, created_at: Timestamp) -> Result<Arc<[u8]>, Error> {
+    let row = encode_row(value, table.layouts.current, created_at)?;
+    if row.len() > MAX_ROW_BYTES {
+        let (table, size_bytes) = (table.name(), row.len());
+        return Err(TransactionError::RowTooLarge { table, size_bytes, limit_bytes: MAX_ROW_BYTES }.into());
     }
+    Ok(row)
 }
 
-fn index_keys<T: Table>(value: &T, table: &OpenTable, id: u64) -> Vec<(usize, Key)> {
+fn index_keys<T: Table>(value: &T, table: &OpenTable, id: u64) -> Vec<IndexKey> {
     let mut keys = IndexKeys::new(&table.index_keyspaces, id);
     value.write_index_keys(&mut keys);
     keys.finish()

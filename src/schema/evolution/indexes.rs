@@ -4,7 +4,7 @@ use super::{Keyspaces, Rows};
 use crate::{
     error::OpenError,
     schema::{
-        catalog::{CatalogIndex, CatalogLayout, CatalogReference, IndexState},
+        catalog::{CatalogIndex, CatalogLayout, CatalogReference, CatalogTable, IndexState},
         definition::{IndexDefinition, TableDefinition},
     },
 };
@@ -14,30 +14,30 @@ const ENUM: &str = "enum(";
 /// The declared indexes, in their order. One that differs from the stored one of its name gets a new keyspace, so that
 /// entries of the two never mix.
 pub(super) fn evolve_indexes(
-    mut stored: Vec<CatalogIndex>,
-    layout: &CatalogLayout,
+    table: &CatalogTable,
     definition: &TableDefinition,
     converted: &[u32],
     rows: &mut Rows<'_>,
     keyspaces: &mut Keyspaces,
 ) -> Result<Vec<CatalogIndex>, OpenError> {
+    let mut stored: Vec<&CatalogIndex> = table.indexes.iter().collect();
     let mut evolved = Vec::with_capacity(definition.indexes.len());
     for declared in definition.indexes {
-        let mut index = unbuilt(declared, layout);
+        let mut index = unbuilt(declared, table.current_layout());
         let same_name = stored.iter().position(|stored| stored.name == index.name);
         match same_name.map(|position| stored.remove(position)) {
-            Some(known) if covers(&known, &index, converted) => {
+            Some(known) if covers(known, &index, converted) => {
                 (index.keyspace, index.state) = (known.keyspace, known.state);
             }
             other => {
-                keyspaces.dropping.extend(other.map(|replaced| replaced.keyspace));
+                keyspaces.dropping.extend(other.map(|replaced| table.dropped_index(replaced)));
                 index.keyspace = keyspaces.take()?;
                 index.state = if rows.exist()? { IndexState::Building { next_id: 0 } } else { IndexState::Ready };
             }
         }
         evolved.push(index);
     }
-    keyspaces.dropping.extend(stored.iter().map(|removed| removed.keyspace));
+    keyspaces.dropping.extend(stored.iter().map(|removed| table.dropped_index(removed)));
     Ok(evolved)
 }
 

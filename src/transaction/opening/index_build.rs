@@ -1,0 +1,151 @@
+//! Builds new indexes over the rows that are there.
+//!
+//! The stored catalog lists the keyspaces of new indexes as dropped until all of them are whole, so a build that is cut
+//! short is removed by the next opening, and begun again.
+
+use super::{
+    bulk::{Batch, Bulk, Walk, id_of},
+    open_table::open_table,
+    progress::{BuildProgress, BuildWork},
+    stored::{ids_given, row_key},
+};
+use crate::{
+    encoding::{INDEX_KEYSPACE, Key, prefix_end},
+    error::{OpenError, SchemaError},
+    schema::{
+        IndexKeys, IndexKind, TableOps,
+        catalog::{Catalog, CatalogTable, IndexState},
+        id_text,
+    },
+    storage::{Change, Changes, Order, Snapshot},
+    transaction::{read::with_row, tables::OpenTable},
+};
+
+/// Fills every index that is not ready, and marks it as ready.
+pub(super) fn build_indexes(
+    bulk: &mut Bulk<'_>,
+    evolved: &mut Catalog,
+    declared: &[TableOps],
+) -> Result<(), OpenError> {
+    let mut interim = bulk.catalog().clone();
+    let mut building = Vec::new();
+    for table in &evolved.tables {
+        for index in table.indexes.iter().filter(|index| index.state != IndexState::Ready) {
+            building.push(index.keyspace);
+            interim.dropping.push(table.dropped_index(index));
+        }
+    }
+    if building.is_empty() {
+        return Ok(());
+    }
+    interim.next_keyspace = evolved.next_keyspace;
+    bulk.save(interim)?;
+    for ops in declared {
+        let Some(table) = evolved.table(ops.definition.name) else { continue };
+        if table.indexes.iter().any(|index| building.contains(&index.keyspace)) {
+            Build::new(evolved, table, ops, &building).run(bulk)?;
+        }
+    }
+    for index in evolved.tables.iter_mut().flat_map(|table| &mut table.indexes) {
+        index.state = IndexState::Ready;
+    }
+    Ok(())
+}
+
+/// The building of one table's new indexes.
+struct Build<'a> {
+    evolved: &'a Catalog,
+    ops: &'a TableOps,
+    table: OpenTable,
+    /// By position in the definition: whether the index is new.
+    is_new: Vec<bool>,
+}
+
+impl<'a> Build<'a> {
+    fn new(evolved: &'a Catalog, table: &CatalogTable, ops: &'a TableOps, building: &[u32]) -> Self {
+        let table = open_table(table, *ops);
+        let is_new = |keyspace: &u32| building.contains(&(keyspace & !INDEX_KEYSPACE));
+        let is_new = table.index_keyspaces.iter().map(is_new).collect();
+        Self { evolved, ops, table, is_new }
+    }
+
+    fn run(&self, bulk: &mut Bulk<'_>) -> Result<(), OpenError> {
+        let definitions = self.ops.definition.indexes.iter().zip(&self.is_new);
+        let indexes: Vec<String> =
+            definitions.filter(|(_, is_new)| **is_new).map(|(index, _)| index.name.to_owned()).collect();
+        let rows_at_most = ids_given(bulk.store, self.table.keyspace)?;
+        let mut walk = Walk::new(bulk.store, self.table.keyspace);
+        loop {
+            let snapshot = bulk.store.snapshot()?;
+            let entries = walk.next_batch(&snapshot, |key, row, batch| self.add(&snapshot, id_of(key), row, batch))?;
+            drop(snapshot);
+            let Some(entries) = entries else { return Ok(()) };
+            bulk.commit(entries)?;
+            bulk.report(BuildProgress {
+                table: self.table.name().to_owned(),
+                work: BuildWork::BuildIndexes,
+                indexes: indexes.clone(),
+                rows_done: walk.entries_done(),
+                rows_at_most,
+            });
+        }
+    }
+
+    /// Adds the row's entries in the new indexes.
+    fn add(&self, snapshot: &Snapshot, id: u64, row: &[u8], batch: &mut Batch) -> Result<(), OpenError> {
+        self.check_references(snapshot, id, row)?;
+        let mut keys = IndexKeys::new(&self.table.index_keyspaces, id);
+        (self.ops.index_keys)(row, &self.table.layouts, &mut keys)
+            .map_err(|error| with_row(error, || self.table.id_text(id)))?;
+        for (index, key) in keys.finish().into_iter().filter(|(index, _)| self.is_new[*index]) {
+            self.check_unique(snapshot, &batch.changes, index, &key, id)?;
+            batch.change(key, Change::Put(Default::default()));
+        }
+        Ok(())
+    }
+
+    fn check_unique(
+        &self,
+        snapshot: &Snapshot,
+        entries: &Changes,
+        index: usize,
+        key: &Key,
+        id: u64,
+    ) -> Result<(), OpenError> {
+        let definition = &self.ops.definition.indexes[index];
+        if definition.kind != IndexKind::Unique {
+            return Ok(());
+        }
+        let prefix = &key[..key.len() - size_of::<u64>()];
+        let Some(end) = prefix_end(prefix) else { return Ok(()) };
+        let mut scan = snapshot.scan(entries, prefix, &end, Order::Ascending)?;
+        if !scan.advance()? {
+            return Ok(());
+        }
+        let holder = scan.key().last_chunk::<8>().map_or(0, |id| u64::from_be_bytes(*id));
+        let (table, index) = (self.table.name().to_owned(), definition.name.to_owned());
+        let (first, second) = (self.table.id_text(holder), self.table.id_text(id));
+        Err(SchemaError::DuplicateKey { table, index, first, second }.into())
+    }
+
+    fn check_references(&self, snapshot: &Snapshot, id: u64, row: &[u8]) -> Result<(), OpenError> {
+        let references = (self.ops.references)(row, &self.table.layouts)
+            .map_err(|error| with_row(error, || self.table.id_text(id)))?;
+        for (index, target_id) in references.into_iter().filter(|(index, _)| self.is_new[*index]) {
+            let definition = &self.ops.definition.indexes[index];
+            let Some(reference) = &definition.reference else { continue };
+            let target = (reference.target)();
+            let keyspace = self.evolved.table(target).map(|table| table.keyspace);
+            let is_there = match keyspace {
+                Some(keyspace) => snapshot.get(&row_key(keyspace, target_id), |_| ())?.is_some(),
+                None => false,
+            };
+            if !is_there {
+                let (table, index) = (self.table.name().to_owned(), definition.name.to_owned());
+                let (id, missing) = (self.table.id_text(id), id_text(target, target_id));
+                return Err(SchemaError::DanglingReference { table, index, id, missing }.into());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! A declared table with what the catalog says of it.
+
+use crate::{
+    encoding::INDEX_KEYSPACE,
+    schema::{
+        TableOps,
+        catalog::{Catalog, CatalogTable},
+        evolution,
+    },
+    transaction::tables::OpenTable,
+};
+
+/// The tables that the catalog has, in the order in which they were declared.
+pub(super) fn open_tables(catalog: &Catalog, declared: Vec<TableOps>) -> Vec<OpenTable> {
+    declared.into_iter().filter_map(|ops| Some(open_table(catalog.table(ops.definition.name)?, ops))).collect()
+}
+
+pub(super) fn open_table(table: &CatalogTable, ops: TableOps) -> OpenTable {
+    let indexes = ops.definition.indexes.iter().filter_map(|index| table.index(index.name));
+    let index_keyspaces = indexes.map(|index| index.keyspace | INDEX_KEYSPACE).collect();
+    OpenTable {
+        keyspace: table.keyspace,
+        index_keyspaces,
+        layouts: evolution::layouts(table, ops.definition),
+        ops,
+        references: Vec::new(),
+        referrers: Vec::new(),
+    }
+}
