@@ -92,9 +92,25 @@ impl Borrow<[u8]> for Key {
     }
 }
 
+impl Key {
+    /// The inline bytes as two numbers that overlap, which compare as the bytes do, and the length. The bytes after the
+    /// key's end are zeros, so where the numbers are equal one key is the beginning of the other.
+    fn words(size_bytes: u8, bytes: &[u8; INLINE_BYTES]) -> (u128, u128, u8) {
+        const WORD_BYTES: usize = size_of::<u128>();
+        let head = bytes.first_chunk::<WORD_BYTES>().expect("a key has more bytes than a word");
+        let tail = bytes.last_chunk::<WORD_BYTES>().expect("a key has more bytes than a word");
+        (u128::from_be_bytes(*head), u128::from_be_bytes(*tail), size_bytes)
+    }
+}
+
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other
+        match (&self.0, &other.0) {
+            (Repr::Inline { size_bytes, bytes }, Repr::Inline { size_bytes: other_size_bytes, bytes: other_bytes }) => {
+                Self::words(*size_bytes, bytes) == Self::words(*other_size_bytes, other_bytes)
+            }
+            (Repr::Inline { .. } | Repr::Shared(_), _) => **self == **other,
+        }
     }
 }
 
@@ -108,7 +124,12 @@ impl PartialOrd for Key {
 
 impl Ord for Key {
     fn cmp(&self, other: &Self) -> Ordering {
-        (**self).cmp(&**other)
+        match (&self.0, &other.0) {
+            (Repr::Inline { size_bytes, bytes }, Repr::Inline { size_bytes: other_size_bytes, bytes: other_bytes }) => {
+                Self::words(*size_bytes, bytes).cmp(&Self::words(*other_size_bytes, other_bytes))
+            }
+            (Repr::Inline { .. } | Repr::Shared(_), _) => (**self).cmp(&**other),
+        }
     }
 }
 
@@ -205,6 +226,25 @@ mod tests {
         assert_eq!(prefix_end(&[1, 255, 255]), Some(vec![2]));
         assert_eq!(prefix_end(&[255, 255]), None);
         assert_eq!(prefix_end(&[]), None);
+    }
+
+    #[test]
+    fn keys_compare_as_their_bytes() {
+        let mut all: Vec<Vec<u8>> = vec![Vec::new()];
+        for length in [1, 2, 13, 14, 15, 16, 17, 29, 30, 31, 40] {
+            for last in [0, 1, 255] {
+                all.push([vec![0; length - 1], vec![last]].concat());
+                all.push([vec![255; length - 1], vec![last]].concat());
+                all.push([vec![last], vec![0; length - 1]].concat());
+            }
+        }
+        for one in &all {
+            for other in &all {
+                let (key, other_key) = (Key::from_slice(one), Key::from_slice(other));
+                assert_eq!(key.cmp(&other_key), one.cmp(other), "{one:?} {other:?}");
+                assert_eq!(key == other_key, one == other, "{one:?} {other:?}");
+            }
+        }
     }
 
     #[test]

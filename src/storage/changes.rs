@@ -29,7 +29,7 @@ impl Changes {
     }
 
     /// The change of a key.
-    pub(crate) fn get(&self, key: &[u8]) -> Option<&Change> {
+    pub(crate) fn get(&self, key: &Key) -> Option<&Change> {
         self.map.get(key)
     }
 
@@ -61,8 +61,8 @@ impl Changes {
         self.map.iter()
     }
 
-    pub(super) fn range(&self, bounds: (Bound<&[u8]>, Bound<&[u8]>)) -> btree_map::Range<'_, Key, Change> {
-        self.map.range::<[u8], _>(bounds)
+    pub(super) fn range(&self, bounds: (Bound<&Key>, Bound<&Key>)) -> btree_map::Range<'_, Key, Change> {
+        self.map.range::<Key, _>(bounds)
     }
 
     /// The range around `key` in which the transaction has seen nothing.

@@ -33,7 +33,7 @@ const VERSION_OVERHEAD_BYTES: usize = 48;
 /// Entries that are applied or looked at while the lock is held.
 const ENTRIES_PER_LOCK: usize = 256;
 /// Entries that a cursor takes at first; it doubles the number with each batch, up to the other one.
-const FIRST_BATCH: usize = 4;
+const FIRST_BATCH: usize = 8;
 const LARGEST_BATCH: usize = 64;
 
 /// A stored value, or the fact that the key was deleted.
@@ -146,7 +146,7 @@ impl Overlay {
     }
 
     /// What a snapshot at `ts` reads. `None`: the overlay does not know the key. `Some(None)`: it was deleted.
-    pub(super) fn get(&self, key: &[u8], ts: u64) -> Option<Value> {
+    pub(super) fn get(&self, key: &Key, ts: u64) -> Option<Value> {
         self.entries.read().get(key)?.at(ts).cloned()
     }
 
@@ -255,8 +255,7 @@ impl<'a> OverlayCursor<'a> {
             return;
         }
         let entries = self.overlay.entries.read();
-        let bounds = (self.start.as_ref().map(|key| &**key), Bound::Excluded(&*self.end));
-        let mut range = entries.range::<[u8], _>(bounds);
+        let mut range = entries.range::<Key, _>((self.start.as_ref(), Bound::Excluded(&self.end)));
         let mut last = None;
         let mut looked_at = 0;
         while looked_at < ENTRIES_PER_LOCK && self.batch.len() < self.batch_size {

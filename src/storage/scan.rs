@@ -166,8 +166,9 @@ impl<'a> Scan<'a> {
             (!overlay.is_empty()).then(|| OverlayCursor::new(overlay, ts, start, end, order))
         };
         scan.overlays = [cursor(&layers.active), layers.frozen.as_ref().and_then(cursor)];
-        scan.seek_own(start, end);
-        scan.seek_base(start, end)?;
+        let (start, end) = (scan.start.clone(), scan.end.clone());
+        scan.seek_own(&start, &end);
+        scan.seek_base(&start, &end)?;
         Ok(scan)
     }
 
@@ -334,7 +335,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn seek_own(&mut self, from: &[u8], to: &[u8]) {
+    fn seek_own(&mut self, from: &Key, to: &Key) {
         self.own = (!self.changes.is_empty()).then(|| {
             let bounds = match from < to {
                 true => (Bound::Included(from), Bound::Excluded(to)),

@@ -11,7 +11,10 @@ use super::{
     order::Order,
     scan::{Scan, split},
 };
-use crate::{encoding::KeyWriter, error::StorageError};
+use crate::{
+    encoding::{Key, KeyWriter},
+    error::StorageError,
+};
 
 /// The database at one commit. Never changes; cheap to share; holds no lock.
 #[derive(Clone)]
@@ -22,7 +25,7 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// Reads one key's value. A point read of the base and at most two of the overlay.
-    pub(crate) fn get<R>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, StorageError> {
+    pub(crate) fn get<R>(&self, key: &Key, read: impl FnOnce(&[u8]) -> R) -> Result<Option<R>, StorageError> {
         if let Some(known) = self.layers.active.get(key, self.ts) {
             return Ok(known.as_deref().map(read));
         }
