@@ -50,7 +50,7 @@ impl Store {
         let frozen = self.freeze()?;
         let started = std::time::Instant::now();
         let figures = Figures { ts: frozen.ts, log_from: frozen.log_from, log_goes_on: frozen.log_goes_on };
-        self.base.apply(&frozen.overlay, figures)?;
+        self.base.apply(&mut frozen.overlay.changes(), figures, &|_| {})?;
         let base = Arc::new(self.base.snapshot()?);
         self.install(base)?;
         self.log.drop_before(figures.log_from)?;
@@ -112,7 +112,7 @@ impl Store {
             return Ok(());
         }
         let figures = Figures { ts, log_from: self.log.next_number(), log_goes_on: false };
-        self.base.apply(&overlay, figures)?;
+        self.base.apply(&mut overlay.changes(), figures, &|_| {})?;
         self.log.drop_before(figures.log_from)
     }
 

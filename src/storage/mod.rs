@@ -13,7 +13,7 @@
 //! - `record.rs`: what one commit did, as a value and as bytes.
 //! - `log.rs`: segments, frames, checksums, replay.
 //! - `overlay.rs`: committed changes not yet in the base.
-//! - `base.rs`: redb.
+//! - `base/`: the durable base, over redb, with every block checked.
 //! - `snapshot.rs`: overlay and base as one ordered view.
 //! - `commit.rs`: the writer's place, and how a commit enters the newest state.
 //! - `group.rs`: one sync for many commits, and what becomes visible when.
@@ -31,8 +31,9 @@ mod record;
 mod snapshot;
 mod store;
 
+pub(crate) use base::Order;
 pub(crate) use commit::Applied;
 pub(crate) use record::{Change, Commit};
-pub(crate) use snapshot::{Changes, Order, Scan, Snapshot};
+pub(crate) use snapshot::{Changes, Scan, Snapshot};
 pub use store::Durability;
 pub(crate) use store::{Background, CommitObserver, Store, StoreOptions};

@@ -60,8 +60,8 @@ impl Overlay {
     }
 
     /// Every entry, in key order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Option<Arc<[u8]>>)> {
-        self.entries.iter()
+    pub(super) fn changes(&self) -> impl Iterator<Item = (&Key, Option<&[u8]>)> {
+        self.entries.iter().map(|(key, value)| (key, value.as_deref()))
     }
 
     /// Memory in use, estimated from the sizes of keys and values.

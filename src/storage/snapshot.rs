@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    base::{BaseEntry, BaseRange, BaseSnapshot},
+    base::{BaseEntry, BaseRange, BaseSnapshot, Order},
     overlay::{Overlay, OverlayRange},
     record::Change,
 };
@@ -29,15 +29,6 @@ pub(crate) struct Snapshot {
 
 /// A transaction's own changes over a snapshot: what its reads look at first.
 pub(crate) type Changes = BTreeMap<Key, Change>;
-
-/// From which end a range is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Smallest key first.
-    Ascending,
-    /// Largest key first.
-    Descending,
-}
 
 impl Snapshot {
     /// Reads one key's value, in place. A point read of the base and at most two of the overlay.

@@ -1,0 +1,1 @@
+//! The base on disks that crash, fail and are damaged.
