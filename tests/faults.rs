@@ -3,8 +3,7 @@
 use std::{fs, io, panic, sync::Arc};
 
 use tropism::{
-    Builder, Config, Db, Error, MAX_KEY_BYTES, MAX_ROW_BYTES, ManualClock, OpenError, StorageError,
-    TransactionError,
+    Builder, Config, Db, Error, MAX_KEY_BYTES, MAX_ROW_BYTES, ManualClock, OpenError, StorageError, TransactionError,
     disk::{CrashKind, Disk, SimulatedDisk},
     prelude::*,
 };

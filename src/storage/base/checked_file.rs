@@ -101,6 +101,11 @@ impl CheckedFile {
         self.fault.lock().clone()
     }
 
+    #[cfg(test)]
+    pub(super) fn cached_checksum_blocks(&self) -> usize {
+        self.work.lock().checksums.len()
+    }
+
     fn access<R>(&self, work: impl FnOnce() -> Result<R, StorageError>) -> io::Result<R> {
         let _access = self.access.read();
         if self.is_retired() {

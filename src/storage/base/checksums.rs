@@ -64,6 +64,11 @@ impl Checksums {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
     fn group(&mut self, file: &BaseFile, number: u64) -> Result<&mut Group, StorageError> {
         if !self.groups.contains_key(&number) {
             let mut bytes = vec![0; BLOCK_BYTES].into_boxed_slice();

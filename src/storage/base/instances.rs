@@ -94,6 +94,16 @@ impl Instances {
         }
     }
 
+    /// Ends as a killed process does.
+    #[cfg(test)]
+    pub(super) fn abandon(&self) {
+        let mut current = self.current.lock();
+        if let Current::Open(_, file) = &*current {
+            file.retire();
+        }
+        *current = Current::Closed;
+    }
+
     /// Sees to it that the current instance works or that the base is closed.
     fn renew(&self, current: &mut Current) -> Result<(), StorageError> {
         match current {

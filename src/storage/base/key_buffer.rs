@@ -34,7 +34,7 @@ impl KeyBuffer {
         }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(super) fn as_slice(&self) -> &[u8] {
         self.inline.get(..self.size).unwrap_or(&self.long)
     }
 }

@@ -129,6 +129,12 @@ impl BaseSnapshot {
         Ok((Self { shared: Arc::new(shared) }, figures))
     }
 
+    /// The keyspaces that have a table.
+    #[cfg(test)]
+    pub(super) fn keyspaces(&self) -> Vec<u32> {
+        self.shared.first.tables.iter().map(|(keyspace, _)| *keyspace).collect()
+    }
+
     /// Reads the value of a key within its keyspace, in place.
     pub(in crate::storage) fn get<R>(
         &self,
@@ -156,7 +162,7 @@ impl BaseSnapshot {
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, StorageError> {
         let found = self.shared.read(|view| view.guarded(|view| view.table(keyspace)?.map_or(Ok(None), &find)))?;
-        Ok(found.map(|value| read(value.bytes())))
+        Ok(found.map(|value| read(value.as_slice())))
     }
 
     /// The entries within one keyspace from a key on, up to, not with, another; without one, to the end.
@@ -238,10 +244,10 @@ impl BaseRange {
     #[cold]
     fn next_elsewhere(&mut self, order: Order) -> Result<Option<BaseEntry>, StorageError> {
         let low = match self.is_low_taken {
-            true => Bound::Excluded(self.low.bytes()),
-            false => Bound::Included(self.low.bytes()),
+            true => Bound::Excluded(self.low.as_slice()),
+            false => Bound::Included(self.low.as_slice()),
         };
-        let high = self.high.as_ref().map(KeyBuffer::bytes);
+        let high = self.high.as_ref().map(KeyBuffer::as_slice);
         self.place = Place::Lost;
         let (next, place, view) = self.shared.read(|view| {
             view.guarded(|this| {

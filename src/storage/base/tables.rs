@@ -220,7 +220,7 @@ pub(super) enum BaseValue {
 }
 
 impl BaseValue {
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(super) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Bytes(value) => value.value(),
             Self::Empty => &[],
