@@ -185,6 +185,18 @@ fn a_torn_sync_leaves_what_was_synced_before() {
 }
 
 #[test]
+fn a_flip_of_any_byte_of_the_header_changes_nothing() {
+    let mut layer = Layer::new();
+    layer.run(&Step::SetLen { blocks: 2_000 });
+    layer.run(&Step::Sync);
+    for offset in 0..4 * BLOCK {
+        let image = layer.disk.crash(CrashKind::LoseUnsynced);
+        image.flip_bit(BASE_FILE, offset, (offset % 8) as u8).unwrap();
+        layer.check(&reopened(&image), &layer.synced, &format!("byte {offset}"));
+    }
+}
+
+#[test]
 fn a_block_that_was_never_written_is_an_error() {
     let mut layer = Layer::new();
     layer.run(&Step::SetLen { blocks: 2_000 });
