@@ -57,8 +57,8 @@ pub use builder::Builder;
 pub use config::Config;
 pub use database::Db;
 pub use error::{
-    Error, FaultKind, IdError, OpenError, QueryError, RegistrationError, RowError, ScheduleError, SchemaError, StorageError,
-    TransactionError,
+    Error, FaultKind, IdError, OpenError, QueryError, RegistrationError, RowError, ScheduleError, SchemaError,
+    StorageError, TransactionError,
 };
 pub use functions::{
     Action, ActionContext, ApplicationError, ArgumentDescription, CallError, Caller, Description, Function,

@@ -2,10 +2,8 @@
 
 use std::{fs, io, panic, sync::Arc};
 
-use redb::{Database, ReadableDatabase, TableDefinition};
 use tropism::{
-    Builder, Config, Db, Error, MAX_KEY_BYTES, MAX_ROW_BYTES, ManualClock, OpenError, RowError, StorageError,
-    TransactionError,
+    Builder, Config, Db, Error, MAX_KEY_BYTES, MAX_ROW_BYTES, ManualClock, OpenError, StorageError, TransactionError,
     disk::{CrashKind, Disk, SimulatedDisk},
     prelude::*,
 };
@@ -212,47 +210,6 @@ fn a_newer_format_of_the_log_is_an_error_that_says_so() -> Result<(), Failure> {
     disk.flip_bit(&segment, 8, 2)?;
     let error = builder().open_on(disk).err().unwrap();
     assert!(matches!(&error, OpenError::NewerFormat { file, found: 6, supported: 2 } if *file == segment), "{error}");
-    Ok(())
-}
-
-/// A closed database in a directory, and its base opened beside the engine's back.
-fn with_base(change: impl FnOnce(&Database)) -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let db = builder().open(directory.path()).unwrap();
-    for number in 0..10 {
-        db.write(|tx| tx.insert(row(number))).unwrap();
-    }
-    db.close().unwrap();
-    change(&Database::open(directory.path().join("base.redb")).unwrap());
-    directory
-}
-
-#[test]
-fn a_newer_format_of_the_base_is_an_error_that_says_so() {
-    let directory = with_base(|base| {
-        let write = base.begin_write().unwrap();
-        write.open_table(TableDefinition::<&str, u64>::new("tropism")).unwrap().insert("format", 99).unwrap();
-        write.commit().unwrap();
-    });
-    let error = builder().open(directory.path()).err().unwrap();
-    assert!(matches!(&error, OpenError::NewerFormat { found: 99, supported: 1, .. }), "{error}");
-}
-
-#[test]
-fn a_row_that_does_not_decode_is_an_error_that_names_it_and_the_others_are_read() -> Result<(), Failure> {
-    let rows = TableDefinition::<u64, &[u8]>::new("keyspace-16");
-    let directory = with_base(|base| {
-        assert!(base.begin_read().unwrap().open_table(rows).is_ok());
-        let write = base.begin_write().unwrap();
-        write.open_table(rows).unwrap().insert(4, [0, 1, 2].as_slice()).unwrap();
-        write.commit().unwrap();
-    });
-    let db = builder().open(directory.path())?;
-    assert!(db.read(|tx| tx.query(Row::by_number).eq(3).first()).is_err());
-    let error = db.read(|tx| tx.query(Row::by_id).collect()).unwrap_err();
-    let Error::Row(RowError::Decode { row, .. }) = &error else { panic!("{error}") };
-    assert!(row.starts_with("rows_4"), "{error}");
-    assert_eq!(db.read(|tx| tx.query(Row::by_number).eq(7).unique())?.unwrap().number, 7);
     Ok(())
 }
 

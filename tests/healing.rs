@@ -41,8 +41,12 @@ enum Phase {
 }
 
 fn builder() -> Builder {
-    let config =
-        Config { checkpoint_bytes: 64 << 10, log_segment_bytes: 64 << 10, base_cache_bytes: 1 << 20, ..Config::default() };
+    let config = Config {
+        checkpoint_bytes: 64 << 10,
+        log_segment_bytes: 64 << 10,
+        base_cache_bytes: 1 << 20,
+        ..Config::default()
+    };
     Db::builder().tables::<Row>().config(config).driven_by_hand()
 }
 

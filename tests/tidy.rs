@@ -183,14 +183,11 @@ fn names_in_crate(code: &str) -> Vec<(usize, &str)> {
 
 #[test]
 fn only_the_base_names_redb_and_only_rows_name_bincode() {
-    let owners = [
-        ("redb", ["src/storage/base.rs", "src/storage/base/backend.rs"].as_slice()),
-        ("bincode", ["src/encoding/row.rs"].as_slice()),
-    ];
+    let owners = [("redb", ["src/storage/base"].as_slice()), ("bincode", ["src/encoding/row.rs"].as_slice())];
     let mut found = Vec::new();
     for source in files("src", "rs") {
         for (name, owners) in owners {
-            if owners.iter().any(|owner| source.path == Path::new(owner)) {
+            if owners.iter().any(|owner| source.path.starts_with(owner)) {
                 continue;
             }
             let names = [format!("{name}::"), format!("use {name}"), format!("extern crate {name}")];
@@ -236,7 +233,7 @@ fn the_agent_manager_uses_what_is_public_and_nothing_else() {
         }
     }
     // Those that others have as well.
-    shown.extend(["contains", "decode"].map(str::to_owned));
+    shown.extend(["contains", "decode", "position"].map(str::to_owned));
     hidden.retain(|name| !shown.contains(name));
     let mut found = Vec::new();
     for source in library().iter().filter(|source| source.path.starts_with("src/agent_manager")) {

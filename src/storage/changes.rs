@@ -76,6 +76,25 @@ impl Changes {
     }
 }
 
+#[cfg(test)]
+impl Changes {
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+}
+
+impl Clone for Changes {
+    fn clone(&self) -> Self {
+        Self { map: self.map.clone(), empty: RefCell::default() }
+    }
+}
+
+impl PartialEq for Changes {
+    fn eq(&self, other: &Self) -> bool {
+        self.map == other.map
+    }
+}
+
 impl<const N: usize> From<[(Key, Change); N]> for Changes {
     fn from(changes: [(Key, Change); N]) -> Self {
         Self { map: BTreeMap::from(changes), empty: RefCell::default() }
