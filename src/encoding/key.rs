@@ -92,22 +92,22 @@ impl Borrow<[u8]> for Key {
     }
 }
 
-impl Key {
-    /// The inline bytes as two numbers that overlap, which compare as the bytes do, and the length. The bytes after the
-    /// key's end are zeros, so where the numbers are equal one key is the beginning of the other.
-    fn words(size_bytes: u8, bytes: &[u8; INLINE_BYTES]) -> (u128, u128, u8) {
-        const WORD_BYTES: usize = size_of::<u128>();
-        let head = bytes.first_chunk::<WORD_BYTES>().expect("a key has more bytes than a word");
-        let tail = bytes.last_chunk::<WORD_BYTES>().expect("a key has more bytes than a word");
-        (u128::from_be_bytes(*head), u128::from_be_bytes(*tail), size_bytes)
-    }
+/// Where two words of inline bytes begin: they overlap, and together they are all of them.
+const WORD_BYTES: usize = size_of::<u128>();
+
+fn head(bytes: &[u8; INLINE_BYTES]) -> u128 {
+    u128::from_be_bytes(*bytes.first_chunk::<WORD_BYTES>().expect("a key has more bytes than a word"))
+}
+
+fn tail(bytes: &[u8; INLINE_BYTES]) -> u128 {
+    u128::from_be_bytes(*bytes.last_chunk::<WORD_BYTES>().expect("a key has more bytes than a word"))
 }
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Repr::Inline { size_bytes, bytes }, Repr::Inline { size_bytes: other_size_bytes, bytes: other_bytes }) => {
-                Self::words(*size_bytes, bytes) == Self::words(*other_size_bytes, other_bytes)
+                bytes == other_bytes && size_bytes == other_size_bytes
             }
             (Repr::Inline { .. } | Repr::Shared(_), _) => **self == **other,
         }
@@ -123,13 +123,19 @@ impl PartialOrd for Key {
 }
 
 impl Ord for Key {
+    /// Compares words instead of bytes where it can. The bytes after a short key's end are zeros, so where the words are
+    /// equal one key is the beginning of the other.
     fn cmp(&self, other: &Self) -> Ordering {
-        match (&self.0, &other.0) {
-            (Repr::Inline { size_bytes, bytes }, Repr::Inline { size_bytes: other_size_bytes, bytes: other_bytes }) => {
-                Self::words(*size_bytes, bytes).cmp(&Self::words(*other_size_bytes, other_bytes))
-            }
-            (Repr::Inline { .. } | Repr::Shared(_), _) => (**self).cmp(&**other),
+        let (Repr::Inline { size_bytes, bytes }, Repr::Inline { size_bytes: other_size_bytes, bytes: other_bytes }) =
+            (&self.0, &other.0)
+        else {
+            return (**self).cmp(&**other);
+        };
+        let (one, another) = (head(bytes), head(other_bytes));
+        if one != another {
+            return if one < another { Ordering::Less } else { Ordering::Greater };
         }
+        tail(bytes).cmp(&tail(other_bytes)).then(size_bytes.cmp(other_size_bytes))
     }
 }
 

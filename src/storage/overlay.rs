@@ -39,12 +39,19 @@ const LARGEST_BATCH: usize = 64;
 /// A stored value, or the fact that the key was deleted.
 pub(super) type Value = Option<Arc<[u8]>>;
 
-/// An ordered map from keys to their versions.
+/// An ordered map from keys to their versions: a tree for each keyspace, so that keys of one keyspace cost nothing in
+/// another, and a reader of one does not meet a writer of another.
 #[derive(Default)]
 pub(crate) struct Overlay {
-    entries: RwLock<BTreeMap<Key, Versions>>,
+    /// In the order of their numbers.
+    keyspaces: RwLock<Vec<(u32, Arc<Keyspace>)>>,
     /// Memory in use, estimated from the sizes of keys and values. Written by the one who applies.
     size_bytes: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Keyspace {
+    entries: RwLock<BTreeMap<Key, Versions>>,
 }
 
 /// The versions of a key, oldest first. Most keys have one.
@@ -97,35 +104,22 @@ impl Overlay {
     /// Takes in what a commit changed. O(log n) for each change.
     pub(super) fn apply(&self, commit: &Commit) {
         let mut changes = commit.changes().peekable();
-        while changes.peek().is_some() {
-            let mut added = 0;
-            let mut entries = self.entries.write();
-            for (key, change) in changes.by_ref().take(ENTRIES_PER_LOCK) {
-                let value = match change {
-                    Change::Put(value) => Some(Arc::clone(value)),
-                    Change::Delete => None,
-                    Change::Touch => continue,
-                };
-                added += value.as_ref().map_or(0, |value| value.len());
-                let version = Version { ts: commit.ts, value };
-                match entries.entry(key.clone()) {
-                    Entry::Vacant(entry) => {
-                        added += ENTRY_OVERHEAD_BYTES + entry.key().len();
-                        entry.insert(Versions::One(version));
-                    }
-                    Entry::Occupied(mut entry) => {
-                        added += VERSION_OVERHEAD_BYTES;
-                        entry.get_mut().push(version);
-                    }
-                }
+        while let Some((key, _)) = changes.peek() {
+            let number = key.keyspace();
+            let keyspace = self.keyspace_or_new(number);
+            let mut added_bytes = 0;
+            let mut entries = keyspace.entries.write();
+            for _ in 0..ENTRIES_PER_LOCK {
+                let Some((key, change)) = changes.next_if(|(key, _)| key.keyspace() == number) else { break };
+                added_bytes += apply_change(&mut entries, key, change, commit.ts);
             }
-            self.size_bytes.fetch_add(added, Ordering::Relaxed);
+            drop(entries);
+            self.size_bytes.fetch_add(added_bytes, Ordering::Relaxed);
         }
     }
 
     /// Takes in a commit while nobody has a snapshot: older versions are replaced.
     pub(super) fn replay(&self, commit: &Commit) {
-        let mut entries = self.entries.write();
         for (key, change) in commit.changes() {
             let value = match change {
                 Change::Put(value) => Some(Arc::clone(value)),
@@ -134,11 +128,10 @@ impl Overlay {
             };
             let value_bytes = value.as_ref().map_or(0, |value| value.len());
             let version = Versions::One(Version { ts: commit.ts, value });
-            let replaced = entries.insert(key.clone(), version);
-            let replaced_bytes = replaced.as_ref().and_then(|versions| versions.newest().value.as_ref());
-            let size_bytes = self.size_bytes.load(Ordering::Relaxed) + value_bytes;
+            let replaced = self.keyspace_or_new(key.keyspace()).entries.write().insert(key.clone(), version);
+            let size_bytes = self.size_bytes() + value_bytes;
             let size_bytes = match &replaced {
-                Some(_) => size_bytes - replaced_bytes.map_or(0, |value| value.len()),
+                Some(versions) => size_bytes - versions.newest().value.as_ref().map_or(0, |value| value.len()),
                 None => size_bytes + ENTRY_OVERHEAD_BYTES + key.len(),
             };
             self.size_bytes.store(size_bytes, Ordering::Relaxed);
@@ -147,7 +140,9 @@ impl Overlay {
 
     /// What a snapshot at `ts` reads. `None`: the overlay does not know the key. `Some(None)`: it was deleted.
     pub(super) fn get(&self, key: &Key, ts: u64) -> Option<Value> {
-        self.entries.read().get(key)?.at(ts).cloned()
+        let keyspaces = self.keyspaces.read();
+        let at = keyspaces.binary_search_by_key(&key.keyspace(), |(number, _)| *number).ok()?;
+        keyspaces[at].1.entries.read().get(key)?.at(ts).cloned()
     }
 
     /// Hands over the newest version of every key, in key order. For an overlay to which nothing is applied any more.
@@ -155,8 +150,27 @@ impl Overlay {
         &self,
         take: impl for<'a> FnOnce(&mut (dyn Iterator<Item = (&'a Key, Option<&'a [u8]>)> + 'a)) -> R,
     ) -> R {
-        let entries = self.entries.read();
-        take(&mut entries.iter().map(|(key, versions)| (key, versions.newest().value.as_deref())))
+        let keyspaces = self.keyspaces.read();
+        let trees: Vec<_> = keyspaces.iter().map(|(_, keyspace)| keyspace.entries.read()).collect();
+        let entries = trees.iter().flat_map(|tree| tree.iter());
+        take(&mut entries.map(|(key, versions)| (key, versions.newest().value.as_deref())))
+    }
+
+    fn keyspace(&self, number: u32) -> Option<Arc<Keyspace>> {
+        let keyspaces = self.keyspaces.read();
+        let at = keyspaces.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        Some(Arc::clone(&keyspaces[at].1))
+    }
+
+    fn keyspace_or_new(&self, number: u32) -> Arc<Keyspace> {
+        if let Some(keyspace) = self.keyspace(number) {
+            return keyspace;
+        }
+        let keyspace = Arc::<Keyspace>::default();
+        let mut keyspaces = self.keyspaces.write();
+        let at = keyspaces.partition_point(|(other, _)| *other < number);
+        keyspaces.insert(at, (number, Arc::clone(&keyspace)));
+        keyspace
     }
 
     /// Memory in use, estimated.
@@ -170,9 +184,31 @@ impl Overlay {
     }
 }
 
-/// The entries of a range as a snapshot sees them, from either end. Takes some at a time, and holds no lock in between.
-pub(super) struct OverlayCursor<'a> {
-    overlay: &'a Overlay,
+/// Puts one change into a tree; returns by how much its memory grew.
+fn apply_change(entries: &mut BTreeMap<Key, Versions>, key: &Key, change: &Change, ts: u64) -> usize {
+    let value = match change {
+        Change::Put(value) => Some(Arc::clone(value)),
+        Change::Delete => None,
+        Change::Touch => return 0,
+    };
+    let value_bytes = value.as_ref().map_or(0, |value| value.len());
+    let version = Version { ts, value };
+    match entries.entry(key.clone()) {
+        Entry::Vacant(entry) => {
+            entry.insert(Versions::One(version));
+            value_bytes + key.len() + ENTRY_OVERHEAD_BYTES
+        }
+        Entry::Occupied(mut entry) => {
+            entry.get_mut().push(version);
+            value_bytes + VERSION_OVERHEAD_BYTES
+        }
+    }
+}
+
+/// The entries of a range of one keyspace as a snapshot sees them, from either end. Takes some at a time, and holds no
+/// lock in between.
+pub(super) struct OverlayCursor {
+    keyspace: Arc<Keyspace>,
     ts: u64,
     order: Order,
     /// What is left of the range outside of the batch.
@@ -184,21 +220,21 @@ pub(super) struct OverlayCursor<'a> {
     is_exhausted: bool,
 }
 
-impl<'a> OverlayCursor<'a> {
-    /// The entries from `start` on and before `end`.
-    pub(super) fn new(overlay: &'a Overlay, ts: u64, start: &[u8], end: &[u8], order: Order) -> Self {
+impl OverlayCursor {
+    /// The entries from `start` on and before `end`; `None` if the overlay has nothing in that keyspace.
+    pub(super) fn new(overlay: &Overlay, ts: u64, start: &Key, end: &Key, order: Order) -> Option<Self> {
         let mut cursor = Self {
-            overlay,
+            keyspace: overlay.keyspace(start.keyspace())?,
             ts,
             order,
-            start: Bound::Included(Key::from_slice(start)),
-            end: Key::from_slice(end),
+            start: Bound::Included(start.clone()),
+            end: end.clone(),
             batch: Vec::new(),
             batch_size: FIRST_BATCH,
             is_exhausted: false,
         };
         cursor.refill();
-        cursor
+        Some(cursor)
     }
 
     /// The nearest entry.
@@ -254,7 +290,7 @@ impl<'a> OverlayCursor<'a> {
             self.is_exhausted = true;
             return;
         }
-        let entries = self.overlay.entries.read();
+        let entries = self.keyspace.entries.read();
         let mut range = entries.range::<Key, _>((self.start.as_ref(), Bound::Excluded(&self.end)));
         let mut last = None;
         let mut looked_at = 0;
@@ -290,7 +326,7 @@ mod tests {
     use crate::time::Timestamp;
 
     fn key(number: u32) -> Key {
-        Key::from_slice(&number.to_be_bytes())
+        Key::from_slice(&[&[0, 0, 0, 16], number.to_be_bytes().as_slice()].concat())
     }
 
     fn put(text: &str) -> Change {
@@ -307,9 +343,9 @@ mod tests {
     }
 
     fn seen(overlay: &Overlay, ts: u64, order: Order) -> Vec<(u32, Option<String>)> {
-        let mut cursor = OverlayCursor::new(overlay, ts, &key(0), &key(u32::MAX), order);
+        let mut cursor = OverlayCursor::new(overlay, ts, &key(0), &key(u32::MAX), order).unwrap();
         let text = |value: Value| value.map(|value| String::from_utf8(value.to_vec()).unwrap());
-        let number = |key: Key| u32::from_be_bytes(key[..4].try_into().unwrap());
+        let number = |key: Key| u32::from_be_bytes(key[4..8].try_into().unwrap());
         std::iter::from_fn(|| cursor.next()).map(|(key, value)| (number(key), text(value))).collect()
     }
 
@@ -344,7 +380,7 @@ mod tests {
         let overlay = overlay(&[&changes, &newer]);
         for order in [Order::Ascending, Order::Descending] {
             assert_eq!(seen(&overlay, 1, order).len(), 1_000, "entries that are too new are passed over");
-            let mut cursor = OverlayCursor::new(&overlay, 2, &key(0), &key(3_000), order);
+            let mut cursor = OverlayCursor::new(&overlay, 2, &key(0), &key(3_000), order).unwrap();
             for _ in 0..10 {
                 cursor.next();
             }

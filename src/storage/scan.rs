@@ -34,7 +34,7 @@ pub(crate) struct Scan<'a> {
     end: Key,
     own: Option<OwnLayer<'a>>,
     /// The active overlay, then the frozen one.
-    overlays: [Option<OverlayCursor<'a>>; 2],
+    overlays: [Option<OverlayCursor>; 2],
     base: Option<BaseLayer>,
     current: Current<'a>,
     run: Option<Run>,
@@ -162,13 +162,11 @@ impl<'a> Scan<'a> {
         if start >= end {
             return Ok(scan);
         }
-        let cursor = |overlay: &'a Arc<Overlay>| {
-            (!overlay.is_empty()).then(|| OverlayCursor::new(overlay, ts, start, end, order))
-        };
+        let (first, last) = (scan.start.clone(), scan.end.clone());
+        let cursor = |overlay: &Arc<Overlay>| OverlayCursor::new(overlay, ts, &first, &last, order);
         scan.overlays = [cursor(&layers.active), layers.frozen.as_ref().and_then(cursor)];
-        let (start, end) = (scan.start.clone(), scan.end.clone());
-        scan.seek_own(&start, &end);
-        scan.seek_base(&start, &end)?;
+        scan.seek_own(&first, &last);
+        scan.seek_base(&first, &last)?;
         Ok(scan)
     }
 
