@@ -52,7 +52,7 @@ pub struct RowWriter {
 
 impl RowWriter {
     pub(crate) fn new(layout: u32, created_at: Timestamp) -> Self {
-        const USUAL_ROW_BYTES: usize = 256;
+        const USUAL_ROW_BYTES: usize = 512;
         let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
         let (layout, layout_bytes) = encode_length(layout as usize);
         bytes.extend_from_slice(&layout[..layout_bytes]);

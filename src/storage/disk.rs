@@ -126,6 +126,24 @@ pub trait DiskFile: Send + Sync + 'static {
     /// Whatever the file answers.
     fn set_len(&self, size_bytes: u64) -> io::Result<()>;
 
+    /// Makes an empty file `size_bytes` long, full of zeros, with all its room allocated: later writes within it need no
+    /// more room. Durable after [`sync`](Self::sync). Unless a disk knows better, the zeros are written.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write_at`](Self::write_at).
+    fn allocate(&self, size_bytes: u64) -> io::Result<()> {
+        const ZEROS: usize = 1 << 20;
+        let zeros = vec![0; usize::try_from(size_bytes).map_or(ZEROS, |size_bytes| size_bytes.min(ZEROS))];
+        let mut offset = 0;
+        while offset < size_bytes {
+            let part = usize::try_from(size_bytes - offset).map_or(ZEROS, |left| left.min(ZEROS));
+            self.write_at(offset, &zeros[..part])?;
+            offset += part as u64;
+        }
+        Ok(())
+    }
+
     /// Makes the bytes and the size of the file durable, whichever handle wrote them.
     ///
     /// # Errors

@@ -25,7 +25,6 @@ use crate::error::{OpenError, StorageError};
 
 /// The spare segment that a clean close leaves, and what begins the names of others.
 const SPARE: &str = "log-spare";
-const ZEROS_PER_WRITE: usize = 1 << 20;
 
 /// Makes, recycles and removes segments, and replays them.
 pub(super) struct Log {
@@ -170,13 +169,7 @@ impl Log {
         files.next_spare += 1;
         files.leftovers.push(name.clone());
         let file = self.disk.create(&name).map_err(|error| StorageError::io("create", &name, error))?;
-        let zeros = vec![0; ZEROS_PER_WRITE.min(usize::try_from(size_bytes).unwrap_or(ZEROS_PER_WRITE))];
-        let mut offset = 0;
-        while offset < size_bytes {
-            let part = usize::try_from(size_bytes - offset).map_or(zeros.len(), |left| left.min(zeros.len()));
-            file.write_at(offset, &zeros[..part]).map_err(|error| StorageError::io("write", &name, error))?;
-            offset += part as u64;
-        }
+        file.allocate(size_bytes).map_err(|error| StorageError::io("write", &name, error))?;
         file.sync().map_err(|error| StorageError::io("sync", &name, error))?;
         files.leftovers.retain(|leftover| *leftover != name);
         Ok(name)

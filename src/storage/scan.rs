@@ -3,11 +3,11 @@
 //! A run of deletions is noted as an empty range when it ends, and jumped over from then on: a scan costs what it
 //! returns, however many rows were deleted before its first.
 
-use std::{collections::btree_map, ops::Bound, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     base::{BaseEntry, BaseRange},
-    changes::Changes,
+    changes::{Changes, ChangesRange},
     empty_ranges::after,
     layers::Layers,
     order::Order,
@@ -49,7 +49,7 @@ enum Current<'a> {
 
 /// A transaction's own changes.
 struct OwnLayer<'a> {
-    range: btree_map::Range<'a, Key, Change>,
+    range: ChangesRange<'a>,
     /// The nearest entry; without a value where the key was deleted.
     next: Option<(&'a Key, Option<&'a Arc<[u8]>>)>,
 }
@@ -80,7 +80,7 @@ struct Run {
 }
 
 impl<'a> OwnLayer<'a> {
-    fn new(range: btree_map::Range<'a, Key, Change>, order: Order) -> Self {
+    fn new(range: ChangesRange<'a>, order: Order) -> Self {
         let mut layer = Self { range, next: None };
         layer.step(order);
         layer
@@ -334,12 +334,9 @@ impl<'a> Scan<'a> {
     }
 
     fn seek_own(&mut self, from: &Key, to: &Key) {
+        let is_crossed = from >= to;
         self.own = (!self.changes.is_empty()).then(|| {
-            let bounds = match from < to {
-                true => (Bound::Included(from), Bound::Excluded(to)),
-                false => (Bound::Included(to), Bound::Excluded(to)),
-            };
-            OwnLayer::new(self.changes.range(bounds), self.order)
+            OwnLayer::new(self.changes.range(if is_crossed { to } else { from }, to), self.order)
         });
     }
 

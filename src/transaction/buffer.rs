@@ -1,6 +1,6 @@
 //! [`WriteBuffer`]: the changes of one transaction, what they weigh, and how to go back.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::BTreeMap;
 
 use std::sync::Arc;
 
@@ -93,37 +93,25 @@ impl WriteBuffer {
     }
 
     fn update(&mut self, key: Key, next: impl FnOnce(Option<&Change>) -> Next) {
-        match self.changes.entry(key) {
-            Entry::Vacant(entry) => {
-                let Next::Set(change) = next(None) else { return };
-                self.size_bytes += size_of_change(entry.key(), &change);
-                if let Some(mark) = self.marks.last_mut() {
-                    mark.note(entry.key(), None);
-                }
-                entry.insert(change);
-            }
-            Entry::Occupied(mut entry) => {
-                let key = entry.key();
-                let (replaced, is_removed) = match next(Some(entry.get())) {
-                    Next::Keep => return,
-                    Next::Set(change) => {
-                        self.size_bytes += size_of_change(key, &change);
-                        (entry.insert(change), false)
-                    }
-                    Next::Remove => (entry.get().clone(), true),
-                };
-                self.size_bytes -= size_of_change(entry.key(), &replaced);
-                if let Some(mark) = self.marks.last_mut() {
-                    mark.note(entry.key(), Some(replaced));
-                    if is_removed {
-                        mark.forget_if_new(entry.key());
-                    }
-                }
-                if is_removed {
-                    entry.remove();
-                }
+        let entry = self.changes.entry(key);
+        let now = entry.get();
+        let next = match next(now) {
+            Next::Keep => return,
+            Next::Set(change) => Some(change),
+            Next::Remove => None,
+        };
+        self.size_bytes += next.as_ref().map_or(0, |change| size_of_change(entry.key(), change));
+        self.size_bytes -= now.map_or(0, |change| size_of_change(entry.key(), change));
+        if let Some(mark) = self.marks.last_mut() {
+            mark.note(entry.key(), now.cloned());
+            if next.is_none() {
+                mark.forget_if_new(entry.key());
             }
         }
+        match next {
+            Some(change) => entry.set(change),
+            None => entry.remove(),
+        };
     }
 
     /// Begins a nested part.
@@ -198,7 +186,7 @@ mod tests {
     }
 
     fn sum(buffer: &WriteBuffer) -> usize {
-        buffer.changes.iter().map(|(key, change)| size_of_change(key, change)).sum()
+        buffer.changes.clone().into_vec().iter().map(|(key, change)| size_of_change(key, change)).sum()
     }
 
     #[test]

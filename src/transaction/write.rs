@@ -139,7 +139,7 @@ impl WriteTx {
             let key = next_id_key(self.read.tables.at(ids.table));
             self.read.buffer.put(key, Arc::from(ids.next.to_le_bytes()));
         }
-        Ok(self.read.buffer.into_changes().into_iter().collect())
+        Ok(self.read.buffer.into_changes().into_vec())
     }
 
     fn update<T: Table>(&mut self, old: &Doc<T>, new: T) -> Result<(), Error> {

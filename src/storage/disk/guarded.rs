@@ -83,6 +83,10 @@ impl DiskFile for GuardedFile {
         guarded(|| self.0.set_len(size_bytes))
     }
 
+    fn allocate(&self, size_bytes: u64) -> io::Result<()> {
+        guarded(|| self.0.allocate(size_bytes))
+    }
+
     fn sync(&self) -> io::Result<()> {
         guarded(|| self.0.sync())
     }

@@ -118,6 +118,17 @@ impl DiskFile for MemoryFile {
         resize(&mut self.bytes.write(), size_bytes)
     }
 
+    fn allocate(&self, size_bytes: u64) -> io::Result<()> {
+        /// More than this is reserved first, since a lack of it must not end the process.
+        const LARGEST_UNASKED: u64 = 64 << 20;
+        if size_bytes > LARGEST_UNASKED {
+            return self.set_len(size_bytes);
+        }
+        // Memory that the operating system has zeroed need not be written.
+        *self.bytes.write() = vec![0; size_bytes as usize];
+        Ok(())
+    }
+
     fn sync(&self) -> io::Result<()> {
         Ok(())
     }

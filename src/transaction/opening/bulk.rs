@@ -55,7 +55,7 @@ impl<'a> Bulk<'a> {
 
     /// Commits without waiting for the disk; the whole opening is made durable at its end.
     pub(super) fn commit(&self, changes: Changes) -> Result<(), StorageError> {
-        self.store.begin()?.commit(changes.into_iter().collect(), Durability::Relaxed).map(drop)
+        self.store.begin()?.commit(changes.into_vec(), Durability::Relaxed).map(drop)
     }
 
     pub(super) fn report(&mut self, progress: BuildProgress) {
