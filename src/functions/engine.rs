@@ -44,10 +44,10 @@ impl Engine {
         let label = Label::Function(Q::NAME);
         let identity = identity(&query);
         let body = Box::new(move |tx: &ReadTx| tx.run_query_ref(&*query));
-        Ok(match identity {
-            Some(identity) => Subscription::share(&self.reactor, body, label, identity)?,
-            None => Subscription::watch(&self.reactor, body, label)?,
-        })
+        match identity {
+            Some(identity) => Subscription::share(&self.reactor, body, label, identity),
+            None => Subscription::watch(&self.reactor, body, label),
+        }
     }
 
     pub(crate) fn mutate<M: Mutation>(&self, mutation: &M) -> Result<M::Output, M::Error> {

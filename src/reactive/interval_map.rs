@@ -119,9 +119,15 @@ impl<V: Copy + Ord> IntervalMap<V> {
             place.go_to(Stage::Points, 0);
         }
         while let Some(first) = keys.get(place.group) {
-            let number = group_of(first);
-            let span = place.group..first_outside(keys, &(place.group..keys.len()), |key| group_of(key) == number);
-            let group = number.and_then(|number| self.groups.get(&number));
+            let Some(number) = group_of(first) else {
+                // Keys without a group lie between groups, so each is passed by itself.
+                place.group += 1;
+                place.go_to(Stage::Points, place.group);
+                continue;
+            };
+            let is_of_group = |key: &[u8]| group_of(key) == Some(number);
+            let span = place.group..first_outside(keys, &(place.group..keys.len()), is_of_group);
+            let group = self.groups.get(&number);
             if !budget.take() || !group.is_none_or(|group| group.sweep(keys, &span, place, budget, hit)) {
                 return false;
             }

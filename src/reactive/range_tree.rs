@@ -99,7 +99,8 @@ impl<V: Copy + Ord> RangeTree<V> {
         }
         let started = first_outside(keys, &(span.start..reached), |key| key < node.range.start());
         let progress = place.range.as_ref().map_or(Ordering::Greater, |at| node.range.cmp(at));
-        if progress == Ordering::Greater && !self.sweep_below(node.left, keys, span.start..reached, place, budget, hit) {
+        if progress == Ordering::Greater && !self.sweep_below(node.left, keys, span.start..reached, place, budget, hit)
+        {
             return false;
         }
         if progress != Ordering::Less {

@@ -95,8 +95,7 @@ impl ReactorCore {
         is_driven_by_hand: bool,
     ) -> Result<Arc<Self>, StorageError> {
         let (shared, callbacks, threads) = (SharedQueries::default(), CallbackQueue::default(), Threads::default());
-        let core =
-            Arc::new(Self { registry, pipeline, shared, slow_query, callbacks, is_driven_by_hand, threads });
+        let core = Arc::new(Self { registry, pipeline, shared, slow_query, callbacks, is_driven_by_hand, threads });
         if is_driven_by_hand {
             return Ok(core);
         }
@@ -191,9 +190,8 @@ impl ReactorCore {
             }
             self.registry.evaluated(id, ts, reads);
         };
-        let evaluated = contained("an evaluation outside of its query", || {
-            dirty.query.evaluate(&self.pipeline, &mut register)
-        });
+        let evaluated =
+            contained("an evaluation outside of its query", || dirty.query.evaluate(&self.pipeline, &mut register));
         // The last subscriber may have left meanwhile, and then the query ends here.
         contained("the destructor of a query", || drop(dirty));
         let evaluated = evaluated?.ok()?;

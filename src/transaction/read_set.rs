@@ -1,9 +1,6 @@
 //! What a transaction read: byte ranges, trimmed to what was consumed.
 
-use crate::encoding::{
-    ByteRange, KEYSPACE_BYTES, Key,
-    byte_range::RangeEnd,
-};
+use crate::encoding::{ByteRange, KEYSPACE_BYTES, Key, byte_range::RangeEnd};
 
 /// How many ranges a query depends on at most. A query that reads more depends on larger ranges that cover them: the
 /// ranges with the smallest gaps between them become one, within their keyspace. It is then evaluated for some commits
