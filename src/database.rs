@@ -1,13 +1,10 @@
 //! [`Db`]: hands on to the floors, holds no logic.
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, Location, catch_unwind},
-    sync::Arc,
-};
+mod closing;
 
-use parking_lot::Mutex;
+use std::{fmt, panic::Location, sync::Arc};
 
+use self::closing::Closing;
 use crate::{
     builder::Builder,
     error::{Error, OpenError},
@@ -16,7 +13,7 @@ use crate::{
     scheduler::{DueWork, Scheduler, SchedulerCore},
     storage::Durability,
     time::Timestamp,
-    transaction::{ReadTx, Reentrancy, WriteTx},
+    transaction::{ReadTx, WriteTx},
 };
 
 /// An open database. Cheap to clone; every clone is the same database, for any thread.
@@ -28,10 +25,7 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
-    work: Arc<SchedulerCore>,
-    scheduler: Option<Arc<dyn Scheduler>>,
-    /// Held by whoever closes: another one waits until that is done.
-    closing: Mutex<()>,
+    closing: Arc<Closing>,
 }
 
 impl Db {
@@ -41,34 +35,25 @@ impl Db {
         work: Arc<SchedulerCore>,
         scheduler: Option<Arc<dyn Scheduler>>,
     ) -> Result<Self, OpenError> {
-        let db = Self(Arc::new(Inner { engine, work, scheduler, closing: Mutex::default() }));
-        db.start_scheduler()?;
+        let closing = Closing::new(Arc::clone(&engine), Arc::clone(&work), scheduler.clone());
+        let db = Self(Arc::new(Inner { engine, closing }));
+        if let Some(scheduler) = &scheduler {
+            start(&work, scheduler)?;
+        }
         Ok(db)
-    }
-
-    fn start_scheduler(&self) -> Result<(), OpenError> {
-        let Some(scheduler) = &self.0.scheduler else { return Ok(()) };
-        let work = DueWork::new(Arc::clone(&self.0.work));
-        let waking = Arc::clone(scheduler);
-        let started = work.on_new_work(move || waking.wake()).and_then(|()| scheduler.start(work));
-        started.map_err(|error| {
-            // What has not begun is not to be told to end.
-            self.0.work.stop();
-            OpenError::Scheduler { reason: error.to_string().into() }
-        })
     }
 }
 
-impl Inner {
-    /// Has due work given out no more, and waits for what is running as long as the scheduler wants to.
-    fn stop_scheduler(&self) {
-        if self.work.stop()
-            && let Some(scheduler) = &self.scheduler
-            && catch_unwind(AssertUnwindSafe(|| scheduler.stop())).is_err()
-        {
-            tracing::error!(target: "tropism", "the scheduler panicked when it was stopped");
-        }
-    }
+/// Has a scheduler begin.
+fn start(core: &Arc<SchedulerCore>, scheduler: &Arc<dyn Scheduler>) -> Result<(), OpenError> {
+    let work = DueWork::new(Arc::clone(core));
+    let waking = Arc::clone(scheduler);
+    let started = work.on_new_work(move || waking.wake()).and_then(|()| scheduler.start(work));
+    started.map_err(|error| {
+        // `start` failed, so `Scheduler::stop` must not be called.
+        core.stop();
+        OpenError::Scheduler { reason: error.to_string().into() }
+    })
 }
 
 impl Db {
@@ -82,9 +67,13 @@ impl Db {
     /// Any number of reads run beside each other and beside a writer; none waits. Starting one costs well under a
     /// microsecond.
     ///
+    /// Inside another `read` it may see newer commits than that one. Inside a `write` it sees what was committed before,
+    /// and not the changes of that transaction. Inside a query (the closure of a `watch`, or a query function) it is an
+    /// error: the query would not depend on what it read so.
+    ///
     /// # Errors
     ///
-    /// What the closure answers.
+    /// `ReadInQuery`; `Closed`; what the closure answers.
     pub fn read<R, E: From<Error>>(&self, body: impl FnOnce(&ReadTx) -> Result<R, E>) -> Result<R, E> {
         self.0.engine.pipeline.read(body)
     }
@@ -136,7 +125,7 @@ impl Db {
         T: PartialEq + Send + Sync + 'static,
         E: From<Error> + Send + Sync + 'static,
     {
-        Ok(Subscription::watch(&self.0.engine.reactor, Box::new(query), Label::Place(Location::caller()))?)
+        Subscription::watch(&self.0.engine.reactor, Box::new(query), Label::Place(Location::caller()))
     }
 
     /// Runs a query on what is visible now. Where an equal query with equal arguments is live, and no visible commit has
@@ -241,19 +230,21 @@ impl Db {
         Ok(self.0.engine.pipeline.store().run_checkpoint()?)
     }
 
-    /// Ends the database for every clone: waits for the running transaction, makes everything durable, moves it into
-    /// the base, ends every subscription and releases the files. What is called on a clone afterwards answers
-    /// `Closed`, and so does a read that is still running, once it needs the files.
+    /// Ends the database for every clone: waits for the running transaction and for jobs that are running as long as the
+    /// scheduler wants to, makes everything durable, moves it into the base, ends every subscription and releases the
+    /// files. What is called on a clone afterwards answers `Closed`, and so does a read that is still running, once it
+    /// needs the files.
+    ///
+    /// Any number of threads may close at once: each `Ok` means that all is durable and released. At last it waits for a
+    /// query or a callback that is running, ten seconds at most. Inside a callback or an action it does not wait for
+    /// that one, which goes on after it.
     ///
     /// # Errors
     ///
-    /// A storage failure; what was durable stays so. `WaitInWrite` inside a transaction.
+    /// A storage failure; what was durable stays so. `WaitInWrite` inside a transaction, a query, or a `close` of the same
+    /// database on the same thread, as in the destructor of what a query captured.
     pub fn close(self) -> Result<(), Error> {
-        Reentrancy::check_may_wait(self.0.engine.pipeline.identity(), "Db::close")?;
-        let _closing = self.0.closing.lock();
-        self.0.stop_scheduler();
-        self.0.engine.reactor.close();
-        Ok(self.0.engine.pipeline.store().close(true)?)
+        self.0.closing.close(true, "Db::close")
     }
 
     /// The reactor of a database that is driven by hand, or `None`: see [`Builder::driven_by_hand`].
@@ -270,23 +261,6 @@ impl fmt::Debug for Db {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.stop_scheduler();
-        let engine = Arc::clone(&self.engine);
-        let close = move || {
-            engine.reactor.close();
-            if let Err(error) = engine.pipeline.store().close(false) {
-                tracing::error!(target: "tropism", %error, "the database was dropped and could not be made durable");
-            }
-        };
-        // Within a transaction of its own, in a scheduled mutation for example, it would wait for itself.
-        match Reentrancy::check_may_wait(self.engine.pipeline.identity(), "drop") {
-            Ok(()) => close(),
-            Err(_) => {
-                let closer = std::thread::Builder::new().name("tropism-close".to_owned());
-                if let Err(error) = closer.spawn(close) {
-                    tracing::error!(target: "tropism", %error, "the database was dropped and could not be closed");
-                }
-            }
-        }
+        Arc::clone(&self.closing).close_unattended();
     }
 }

@@ -190,12 +190,20 @@ pub enum TransactionError {
         "`write` was called inside a `write` on the same database, which could never finish; use the transaction at hand, or `tx.nested(…)`"
     )]
     NestedWrite,
-    /// A write was called while a live query was being evaluated.
-    #[error("a live query tried to write; queries only read")]
+    /// A write was called while a query was being evaluated.
+    #[error("a query tried to write; queries only read")]
     WriteInQuery,
-    /// A call that waits for commits was made inside a `write` or a live query of the same database.
+    /// A query read the database past its own transaction. It would not depend on what it read there.
     #[error(
-        "`{call}` was called inside a `write` or a live query of the same database and could wait for ever; call it afterwards"
+        "`{call}` was called inside a query of the same database, which would go stale without notice; use the transaction that the query was given"
+    )]
+    ReadInQuery {
+        /// The method.
+        call: &'static str,
+    },
+    /// A call that waits for commits was made inside a `write`, a query or a `close` of the same database.
+    #[error(
+        "`{call}` was called inside a `write`, a query or a `close` of the same database and could wait for ever; call it afterwards"
     )]
     WaitInWrite {
         /// The method.

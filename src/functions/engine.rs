@@ -9,10 +9,10 @@ use super::{
     stats::Measuring,
 };
 use crate::{
-    error::Error,
+    error::{Error, TransactionError},
     reactive::{Identity, Label, ReactorCore, Subscription},
     storage::Durability,
-    transaction::{Pipeline, ReadTx, WriteTx},
+    transaction::{Pipeline, ReadTx, Reentrancy, WriteTx},
 };
 
 /// A database as functions know it.
@@ -26,6 +26,8 @@ pub(crate) struct Engine {
 impl Engine {
     /// The result of a query: that of a live query where there is an equal one, else of a run.
     pub(crate) fn query<Q: Query>(&self, query: Q) -> Result<Arc<Q::Output>, Q::Error> {
+        let refused = |error: TransactionError| Q::Error::from(error.into());
+        Reentrancy::check_may_read(self.pipeline.identity(), "Db::query").map_err(refused)?;
         let query = Arc::new(query);
         let identity = identity(&query);
         if let Some(identity) = identity
@@ -42,10 +44,10 @@ impl Engine {
         let label = Label::Function(Q::NAME);
         let identity = identity(&query);
         let body = Box::new(move |tx: &ReadTx| tx.run_query_ref(&*query));
-        Ok(match identity {
-            Some(identity) => Subscription::share(&self.reactor, body, label, identity)?,
-            None => Subscription::watch(&self.reactor, body, label)?,
-        })
+        match identity {
+            Some(identity) => Subscription::share(&self.reactor, body, label, identity),
+            None => Subscription::watch(&self.reactor, body, label),
+        }
     }
 
     pub(crate) fn mutate<M: Mutation>(&self, mutation: &M) -> Result<M::Output, M::Error> {
@@ -75,6 +77,7 @@ impl Engine {
     pub(super) fn run_action<A: Action>(&self, action: &A, context: &ActionContext) -> Result<A::Output, A::Error> {
         let span = span::<A>(FunctionKind::Action);
         let _entered = span.enter();
+        let _inside = Reentrancy::enter_action(self.pipeline.identity());
         let measuring = Measuring::start(Some(&self.functions.recorder), A::NAME, FunctionKind::Action);
         measuring.end(action.run(context))
     }
@@ -96,7 +99,9 @@ impl ReadTx {
         let recorder = self.companion::<Functions>().map(|functions| &functions.recorder);
         let mut measuring = Measuring::start(recorder, Q::NAME, FunctionKind::Query);
         let before = self.documents_read();
+        let inside = Reentrancy::enter_query(self.database());
         let result = query.run(self);
+        drop(inside);
         measuring.documents_read = self.documents_read() - before;
         measuring.end(result)
     }

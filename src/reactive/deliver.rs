@@ -12,21 +12,21 @@ use parking_lot::Mutex;
 pub(crate) type Value<T, E> = Result<Arc<T>, Arc<E>>;
 
 /// Where the reactor puts values.
-pub(super) struct Outlet<T, E> {
+pub(super) struct ValueSender<T, E> {
     sender: Sender<Value<T, E>>,
     /// To take out what the subscriber has not fetched.
     unfetched: Receiver<Value<T, E>>,
-    shared: Arc<Shared<T, E>>,
+    newest: Arc<NewestValue<T, E>>,
 }
 
 /// Where the subscriber finds them.
-pub(super) struct Inlet<T, E> {
+pub(super) struct ValueReceiver<T, E> {
     pub(super) receiver: Receiver<Value<T, E>>,
-    pub(super) shared: Arc<Shared<T, E>>,
+    pub(super) newest: Arc<NewestValue<T, E>>,
 }
 
 /// What both ends see.
-pub(super) struct Shared<T, E> {
+pub(super) struct NewestValue<T, E> {
     /// The newest value, fetched or not.
     current: Mutex<Option<Value<T, E>>>,
     /// Called after each delivery, where the subscriber is a callback.
@@ -34,41 +34,43 @@ pub(super) struct Shared<T, E> {
 }
 
 /// An empty place for one value, from both ends.
-pub(super) fn channel<T, E>() -> (Outlet<T, E>, Inlet<T, E>) {
+pub(super) fn channel<T, E>() -> (ValueSender<T, E>, ValueReceiver<T, E>) {
     let (sender, receiver) = bounded(1);
-    let shared = Arc::new(Shared { current: Mutex::new(None), notify: OnceLock::new() });
-    let outlet = Outlet { sender, unfetched: receiver.clone(), shared: Arc::clone(&shared) };
-    (outlet, Inlet { receiver, shared })
+    let newest = Arc::new(NewestValue { current: Mutex::new(None), notify: OnceLock::new() });
+    let value_sender = ValueSender { sender, unfetched: receiver.clone(), newest: Arc::clone(&newest) };
+    (value_sender, ValueReceiver { receiver, newest })
 }
 
-impl<T, E> Outlet<T, E> {
-    /// Puts the value in the place of any earlier one.
-    pub(super) fn deliver(&self, value: Value<T, E>) {
-        *self.shared.current.lock() = Some(value.clone());
+impl<T, E> ValueSender<T, E> {
+    /// Puts the value in the place of any earlier one. What it displaces is added to `displaced`, for the caller to drop
+    /// without a lock: that runs the destructors of the host.
+    pub(super) fn deliver(&self, value: Value<T, E>, displaced: &mut Vec<Value<T, E>>) {
+        let old = self.newest.current.lock().replace(value.clone());
+        displaced.extend(old);
         let mut value = value;
         // There is one deliverer, so the place that was made free stays free: at most two rounds.
         while let Err(TrySendError::Full(refused)) = self.sender.try_send(value) {
             value = refused;
-            drop(self.unfetched.try_recv());
+            displaced.extend(self.unfetched.try_recv());
         }
-        if let Some(notify) = self.shared.notify.get() {
+        if let Some(notify) = self.newest.notify.get() {
             notify();
         }
     }
 }
 
-impl<T, E> Drop for Outlet<T, E> {
+impl<T, E> Drop for ValueSender<T, E> {
     /// Has a callback look once more, and find that there is nothing to come.
     fn drop(&mut self) {
-        // Taken out before the callback looks: it sees the end by there being no sender any more.
+        // Drop the sender first, so that the callback observes the disconnection.
         self.sender = bounded(0).0;
-        if let Some(notify) = self.shared.notify.get() {
+        if let Some(notify) = self.newest.notify.get() {
             notify();
         }
     }
 }
 
-impl<T, E> Shared<T, E> {
+impl<T, E> NewestValue<T, E> {
     pub(super) fn current(&self) -> Option<Value<T, E>> {
         self.current.lock().clone()
     }

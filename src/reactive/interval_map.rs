@@ -1,29 +1,34 @@
 //! [`IntervalMap`]: which ranges contain a key.
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry},
+    ops::Range,
+};
 
 use super::{
-    byte_range::ByteRange,
     range_tree::RangeTree,
+    sweep::{Budget, Stage, SweepPlace, first_outside},
     value_set::{Removal, ValueSet},
 };
+use crate::encoding::ByteRange;
 
 /// How many bytes at the beginning of a key say which group it belongs to.
 const GROUP_BYTES: usize = 4;
 
-/// Longer prefixes are kept with the ranges. Every length in use costs each stab of the group a look-up of some 20 ns, so
+/// Longer prefixes are kept with the ranges. Every length in use costs each key of the group a look-up of some 20 ns, so
 /// this bounds what keys of all lengths make it cost: 0.7 µs, about as much as the tree takes among 100,000 ranges.
 const MAX_HASHED_PREFIX_BYTES: usize = 36;
 
-/// A map from ranges of byte strings to values that answers which values' ranges contain a key.
+/// A map from ranges of byte strings to values that finds the values whose ranges contain some of many sorted keys.
 ///
 /// It is a set of pairs: a value may be under many ranges, and a range have many values; inserting a pair that is there
 /// changes nothing. An empty range contains nothing and is not kept.
 ///
-/// Made for keys whose first four bytes name a group, such that most ranges lie within one: a stab costs a search among
-/// the groups, and in the key's own group one look-up for the points, one for every length that prefixes have there, and
-/// O(log n) for the other ranges; plus O(log n) where ranges reach beyond a group, and the hits. Inserting and removing
-/// cost O(log n).
+/// Made for keys whose first four bytes name a group, such that most ranges lie within one. A sweep costs a search among
+/// the groups for each group of the keys, a look-up for each key where the group has points, one for each prefix of the
+/// keys in every length that prefixes have there, and O(log n) for the other ranges; plus O(log n) where ranges reach
+/// beyond a group, and the hits. A value is hit once for each of its ranges, however many of the keys that contains.
+/// Inserting and removing cost O(log n).
 ///
 /// Keys are users' data, so the tables hash with the standard library's randomly keyed SipHash: nobody can prepare keys
 /// that collide. It takes some 20 ns per look-up, FNV 13; in large tables memory takes ten times as long.
@@ -94,12 +99,42 @@ impl<V: Copy + Ord> IntervalMap<V> {
         is_removed
     }
 
-    /// Calls `hit` with every value under a range that contains `key`, once per such range.
-    pub(crate) fn stab(&self, key: &[u8], hit: &mut dyn FnMut(V)) {
-        self.wide.stab(key, hit);
-        if let Some(group) = group_of(key).and_then(|number| self.groups.get(&number)) {
-            group.stab(key, hit);
+    /// Calls `hit` with every value under a range that contains some of `keys`, once for each such range, and with the
+    /// positions of those keys. `keys` are sorted, each once. Starts at `place`; returns false if the budget ended
+    /// before the sweep, and `place` is where it goes on.
+    ///
+    /// The map may be changed in between: what is there throughout is hit all the same. What was put in meanwhile may
+    /// be hit or not.
+    pub(crate) fn sweep(
+        &self,
+        keys: &[&[u8]],
+        place: &mut SweepPlace<V>,
+        budget: &mut Budget,
+        hit: &mut dyn FnMut(V, Range<usize>),
+    ) -> bool {
+        if place.stage == Stage::Wide {
+            if !self.wide.sweep(keys, 0..keys.len(), place, budget, hit) {
+                return false;
+            }
+            place.go_to(Stage::Points, 0);
         }
+        while let Some(first) = keys.get(place.group) {
+            let Some(number) = group_of(first) else {
+                // Keys without a group lie between groups, so each is passed by itself.
+                place.group += 1;
+                place.go_to(Stage::Points, place.group);
+                continue;
+            };
+            let is_of_group = |key: &[u8]| group_of(key) == Some(number);
+            let span = place.group..first_outside(keys, &(place.group..keys.len()), is_of_group);
+            let group = self.groups.get(&number);
+            if !budget.take() || !group.is_none_or(|group| group.sweep(keys, &span, place, budget, hit)) {
+                return false;
+            }
+            place.go_to(Stage::Points, span.end);
+            place.group = span.end;
+        }
+        true
     }
 
     /// How many pairs of a range and a value there are.
@@ -124,17 +159,35 @@ impl<V: Copy + Ord> IntervalMap<V> {
 }
 
 impl<V: Copy + Ord> Group<V> {
-    fn stab(&self, key: &[u8], hit: &mut dyn FnMut(V)) {
-        if let Some(values) = self.points.get(key) {
-            values.for_each(hit);
-        }
-        for (length, table) in &self.prefixes {
-            let Some(prefix) = key.get(..*length) else { break };
-            if let Some(values) = table.get(prefix) {
-                values.for_each(hit);
+    fn sweep(
+        &self,
+        keys: &[&[u8]],
+        span: &Range<usize>,
+        place: &mut SweepPlace<V>,
+        budget: &mut Budget,
+        hit: &mut dyn FnMut(V, Range<usize>),
+    ) -> bool {
+        if place.stage == Stage::Points {
+            if !self.points.is_empty() && !sweep_points(&self.points, keys, span, place, budget, hit) {
+                return false;
             }
+            place.go_to(Stage::Prefixes { length: 0 }, span.start);
         }
-        self.ranges.stab(key, hit);
+        while let Stage::Prefixes { length } = place.stage {
+            let next = self.prefixes.partition_point(|(other, _)| *other < length);
+            let Some((length, table)) = self.prefixes.get(next) else {
+                place.go_to(Stage::Ranges, span.start);
+                break;
+            };
+            if place.stage != (Stage::Prefixes { length: *length }) {
+                place.go_to(Stage::Prefixes { length: *length }, span.start);
+            }
+            if !sweep_prefixes(*length, table, keys, span, place, budget, hit) {
+                return false;
+            }
+            place.go_to(Stage::Prefixes { length: length + 1 }, span.start);
+        }
+        self.ranges.sweep(keys, span.clone(), place, budget, hit)
     }
 
     fn remove(&mut self, place: Place, range: &ByteRange, value: V) -> bool {
@@ -209,173 +262,52 @@ fn remove_from<V: Copy + Ord>(table: &mut Table<V>, key: &[u8], value: V) -> boo
     removal != Removal::Absent
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn map(pairs: &[(ByteRange, u32)]) -> IntervalMap<u32> {
-        let mut map = IntervalMap::new();
-        for (range, value) in pairs {
-            map.insert(range.clone(), *value);
+fn sweep_points<V: Copy + Ord>(
+    table: &Table<V>,
+    keys: &[&[u8]],
+    span: &Range<usize>,
+    place: &mut SweepPlace<V>,
+    budget: &mut Budget,
+    hit: &mut dyn FnMut(V, Range<usize>),
+) -> bool {
+    while place.key < span.end {
+        let at = place.key;
+        let values = table.get(keys[at]);
+        if !budget.take() || !values.is_none_or(|values| place.emit(values, &(at..at + 1), budget, hit)) {
+            return false;
         }
-        map
+        place.go_on(at + 1);
     }
-
-    fn hits(map: &IntervalMap<u32>, key: &[u8]) -> Vec<u32> {
-        let mut hits = Vec::new();
-        map.stab(key, &mut |value| hits.push(value));
-        hits.sort_unstable();
-        hits
-    }
-
-    #[test]
-    fn a_key_hits_the_points_prefixes_and_ranges_that_contain_it() {
-        let map = map(&[
-            (ByteRange::point(b"kkkkab"), 1),
-            (ByteRange::prefix(b"kkkka"), 2),
-            (ByteRange::between(b"kkkkaa", b"kkkkz"), 3),
-            (ByteRange::prefix(b"kkkk"), 4),
-            (ByteRange::between(b"a", b"z"), 5),
-            (ByteRange::starting_at(b"kkkkaa"), 6),
-            (ByteRange::point(b"kkkkac"), 7),
-            (ByteRange::prefix(b"kkkkb"), 8),
-            (ByteRange::between(b"kkkkb", b"kkkkz"), 9),
-        ]);
-        assert_eq!(hits(&map, b"kkkkab"), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(hits(&map, b"kkkk"), [4, 5]);
-        assert_eq!(hits(&map, b"zzzz"), [6]);
-        assert_eq!(map.len(), 9);
-    }
-
-    #[test]
-    fn a_value_under_several_ranges_is_hit_once_for_each() {
-        let map = map(&[(ByteRange::point(b"kkkka"), 1), (ByteRange::prefix(b"kkkk"), 1)]);
-        assert_eq!(hits(&map, b"kkkka"), [1, 1]);
-        assert_eq!(hits(&map, b"kkkkb"), [1]);
-    }
-
-    #[test]
-    fn a_pair_is_kept_once() {
-        let ranges = [ByteRange::point(b"kkkka"), ByteRange::prefix(b"kkkka"), ByteRange::between(b"kkkka", b"kkkkc")];
-        for range in ranges {
-            let mut map = map(&[(range.clone(), 1), (range.clone(), 1)]);
-            assert_eq!((map.len(), hits(&map, b"kkkka")), (1, vec![1]));
-            assert!(map.remove(&range, 1));
-            assert!(map.is_empty() && !map.remove(&range, 1));
-        }
-    }
-
-    #[test]
-    fn an_empty_range_is_not_kept() {
-        let empty = ByteRange::between(b"kkkkb", b"kkkka");
-        let mut map = map(&[(empty.clone(), 1)]);
-        assert!(map.is_empty() && !map.remove(&empty, 1));
-    }
-
-    #[test]
-    fn a_group_that_nobody_reads_any_more_is_forgotten() {
-        let ranges = [
-            ByteRange::point(b"kkkka"),
-            ByteRange::prefix(b"kkkka"),
-            ByteRange::prefix(b"kkkkab"),
-            ByteRange::between(b"kkkka", b"kkkkc"),
-        ];
-        let mut map = map(&ranges.clone().map(|range| (range, 1)));
-        for range in &ranges {
-            assert_eq!(map.groups.len(), 1);
-            assert!(map.remove(range, 1));
-        }
-        assert!(map.groups.is_empty());
-    }
-
-    #[test]
-    fn the_shape_of_a_range_decides_where_it_is_kept() {
-        let group = u32::from_be_bytes(*b"kkkk");
-        let long = [b'k'; MAX_HASHED_PREFIX_BYTES + 1];
-        assert_eq!(Place::of(&ByteRange::point(b"kkkk")), Place::Point(group));
-        assert_eq!(Place::of(&ByteRange::between(b"kkkka", b"kkkkb")), Place::Prefix(group));
-        assert_eq!(Place::of(&ByteRange::prefix(&long[1..])), Place::Prefix(group));
-        assert_eq!(Place::of(&ByteRange::prefix(&long)), Place::Range(group));
-        assert_eq!(Place::of(&ByteRange::between(b"kkkkb", b"kkkl")), Place::Range(group));
-        assert_eq!(Place::of(&ByteRange::between(b"kkkkb", b"kkkl\0")), Place::Wide);
-        assert_eq!(Place::of(&ByteRange::starting_at(b"kkkkb")), Place::Wide);
-        assert_eq!(Place::of(&ByteRange::point(b"kkk")), Place::Wide);
-    }
-
-    /// Mostly within two groups, with neighbours on both sides, and sometimes without a group at all.
-    fn key() -> impl Strategy<Value = Vec<u8>> {
-        let group = prop::sample::select(vec![&b"aaa\xff"[..], b"aaab", b"\xff\xff\xff\xff", b"aaa", b""]);
-        let rest = prop::collection::vec(prop::sample::select(vec![0, b'a', b'b', 0xff]), 0..4);
-        (group, rest).prop_map(|(group, rest)| [group, &rest].concat())
-    }
-
-    fn range() -> impl Strategy<Value = ByteRange> {
-        prop_oneof![
-            1 => key().prop_map(|key| ByteRange::point(&key)),
-            1 => key().prop_map(|key| ByteRange::prefix(&key)),
-            1 => key().prop_map(|key| ByteRange::starting_at(&key)),
-            4 => (key(), key()).prop_map(|(one, other)| {
-                ByteRange::between(one.as_slice().min(&other), one.as_slice().max(&other))
-            }),
-        ]
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Insert(ByteRange, u32),
-        Remove(ByteRange, u32),
-        /// Removes one of those that are there.
-        RemoveAt(prop::sample::Index),
-        Stab(Vec<u8>),
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            4 => (range(), 0..4u32).prop_map(|(range, value)| Step::Insert(range, value)),
-            1 => (range(), 0..4u32).prop_map(|(range, value)| Step::Remove(range, value)),
-            3 => any::<prop::sample::Index>().prop_map(Step::RemoveAt),
-            3 => key().prop_map(Step::Stab),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn it_answers_as_a_list_of_ranges_does(steps in prop::collection::vec(step(), 0..200)) {
-            let mut map = IntervalMap::new();
-            let mut list: Vec<(ByteRange, u32)> = Vec::new();
-            for step in steps {
-                match step {
-                    Step::Insert(range, value) => {
-                        map.insert(range.clone(), value);
-                        if !range.is_empty() && !list.contains(&(range.clone(), value)) {
-                            list.push((range, value));
-                        }
-                    }
-                    Step::Remove(range, value) => {
-                        let position = list.iter().position(|pair| *pair == (range.clone(), value));
-                        prop_assert_eq!(map.remove(&range, value), position.is_some());
-                        position.map(|position| list.swap_remove(position));
-                    }
-                    Step::RemoveAt(at) if !list.is_empty() => {
-                        let (range, value) = list.swap_remove(at.index(list.len()));
-                        prop_assert!(map.remove(&range, value));
-                    }
-                    Step::RemoveAt(_) => {}
-                    Step::Stab(key) => {
-                        let mut expected: Vec<_> =
-                            list.iter().filter(|(range, _)| range.contains(&key)).map(|(_, value)| *value).collect();
-                        expected.sort_unstable();
-                        prop_assert_eq!(hits(&map, &key), expected);
-                    }
-                }
-                prop_assert_eq!(map.len(), list.len());
-            }
-            for (range, value) in &list {
-                prop_assert!(map.remove(range, *value));
-            }
-            prop_assert!(map.is_empty() && map.groups.is_empty() && map.wide.is_empty());
-        }
-    }
+    true
 }
+
+fn sweep_prefixes<V: Copy + Ord>(
+    length: usize,
+    table: &Table<V>,
+    keys: &[&[u8]],
+    span: &Range<usize>,
+    place: &mut SweepPlace<V>,
+    budget: &mut Budget,
+    hit: &mut dyn FnMut(V, Range<usize>),
+) -> bool {
+    while place.key < span.end {
+        let at = place.key;
+        if !budget.take() {
+            return false;
+        }
+        let Some(prefix) = keys[at].get(..length) else {
+            place.go_on(at + 1);
+            continue;
+        };
+        // The keys with this prefix are neighbours: the table is asked once for all of them.
+        let alike = at..first_outside(keys, &(at..span.end), |key| key.starts_with(prefix));
+        if !table.get(prefix).is_none_or(|values| place.emit(values, &alike, budget, hit)) {
+            return false;
+        }
+        place.go_on(alike.end);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,29 +15,50 @@
 //!
 //! This floor knows read sets and commits. It must not know rows, indexes or files.
 //!
-//! - `interval_map.rs`: which ranges contain a key; `range_tree.rs` and `value_set.rs` serve it.
-//! - `registry.rs`: which live queries a commit concerns; the recent commits that a registration is checked against.
-//! - `evaluate.rs`: runs one live query and cuts off where the result is equal.
-//! - `reactor.rs`: evaluates what is dirty, on a thread or step by step.
+//! - `panics.rs`: keeps a panic of the host's code from ending more than it hit.
+//! - `value_set.rs`, `sweep.rs`, `range_tree.rs`, `interval_map.rs`: which ranges contain some of many sorted keys.
+//! - `live_query.rs`: what a live query is to those who evaluate it.
+//! - `commit_keys.rs`: the keys of one commit and the ranges of one read set, compared in order.
+//! - `live_queries.rs`, `recent_commits.rs`, `unmatched_commits.rs`, `signals.rs`: parts of the registry.
+//! - `registry.rs`: the live queries and what they depend on, behind one lock.
+//! - `registration.rs`: takes in what queries read; `matching.rs`: finds the queries that a commit concerns.
 //! - `deliver.rs`: the newest value into the subscriber's hands.
+//! - `watched_query.rs`: runs one live query and cuts off where the result is equal.
 //! - `shared.rs`: one live query for all who ask the same.
-//! - `subscription.rs`: those hands.
+//! - `callbacks.rs`: callbacks that wait for their turn; `threads.rs`: the threads of a reactor.
+//! - `reactor.rs`: matches and evaluates, on a thread or step by step.
+//! - `callback_subscription.rs`, `subscription.rs`: the subscriber's hands.
 
+mod callback_subscription;
+mod callbacks;
+mod commit_keys;
 mod deliver;
-mod evaluate;
 mod interval_map;
+mod live_queries;
+mod live_query;
+mod matching;
+mod panics;
 mod range_tree;
 mod reactor;
+mod recent_commits;
+mod registration;
 mod registry;
 mod shared;
+mod signals;
 mod subscription;
+mod sweep;
+mod threads;
+mod unmatched_commits;
 mod value_set;
+mod watched_query;
 
-use crate::encoding::byte_range;
+pub use callback_subscription::CallbackSubscription;
 pub(crate) use deliver::Value;
-pub(crate) use evaluate::{Label, message_of};
+pub(crate) use live_query::Label;
+pub use live_query::{Evaluation, LiveQueryId, Outcome};
+pub(crate) use panics::message_of;
+pub use reactor::Reactor;
 pub(crate) use reactor::ReactorCore;
-pub use reactor::{Evaluation, Outcome, Reactor};
 pub(crate) use registry::Registry;
 pub(crate) use shared::Identity;
-pub use subscription::{CallbackSubscription, Iter, LiveQueryId, Subscription};
+pub use subscription::{Iter, Subscription};

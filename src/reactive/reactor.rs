@@ -1,68 +1,43 @@
-//! Evaluates what is dirty, one query after the other, each once on the newest snapshot.
+//! Matches what was committed and evaluates what is dirty, one query after the other, each once on the newest snapshot.
 
 use std::{
     fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use parking_lot::Mutex;
-
 use super::{
+    callbacks::{Callback, CallbackQueue},
+    live_query::{Evaluation, LiveQueryHealth, LiveQueryId},
+    panics::contained,
     registry::{Dirty, Registry},
-    shared::SharedQueries,
-    subscription::LiveQueryId,
+    shared::{Identity, SharedQueries},
+    threads::Threads,
+    watched_query::WatchedQuery,
 };
 use crate::{
     error::StorageError,
     time::Ts,
-    transaction::{Pipeline, ReadSet},
+    transaction::{Pipeline, ReadSet, Reentrancy},
 };
 
-/// What runs callbacks, one at a time.
-pub(super) type Callback = Arc<dyn Fn() + Send + Sync>;
+/// How long the end of the database waits for a query or a callback that is running.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// The reactive part of one database.
 ///
-/// Threads: the reactor evaluates, the callback thread calls back, so that a slow callback holds up other callbacks
-/// and nothing else. In a reactor driven by hand there are none, and a step does both.
+/// Threads: the reactor matches and evaluates, the callback thread calls back, so that a slow callback holds up other
+/// callbacks and nothing else. In a reactor driven by hand there are none, and a step does both.
 pub(crate) struct ReactorCore {
     pub(crate) registry: Arc<Registry>,
     pub(super) pipeline: Arc<Pipeline>,
     /// Those of the live queries that others can join.
     pub(super) shared: SharedQueries,
     slow_query: Duration,
-    /// Callbacks that have something to fetch; each waits here at most once. Taken out by `close`.
-    callbacks: Mutex<Option<Sender<Callback>>>,
-    /// The other end, where steps are taken by hand.
-    by_hand: Option<Receiver<Callback>>,
-    /// The one that evaluates, then the one that calls back; none where both are done by hand.
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// One evaluation of a live query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Evaluation {
-    /// Which live query it was.
-    pub live_query: LiveQueryId,
-    /// The commit at which it was evaluated.
-    pub ts: Ts,
-    /// What came of it.
-    pub outcome: Outcome,
-}
-
-/// What came of an evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The result differs from the last one and was delivered.
-    Delivered,
-    /// The result is equal to the last one; nothing was delivered.
-    Unchanged,
-    /// The query failed or panicked; its error was delivered.
-    Failed,
+    callbacks: CallbackQueue,
+    is_driven_by_hand: bool,
+    /// The one that evaluates and the one that calls back; none where both are done by hand.
+    threads: Threads,
 }
 
 /// A reactor that is driven by hand: nothing is evaluated and no callback is called but by its methods, so what runs
@@ -83,7 +58,12 @@ impl Reactor {
 
     /// Evaluates the live query that has been dirty for the longest and calls the callbacks that it concerns; `None`
     /// if none is dirty.
+    ///
+    /// Inside a query of the same database it does nothing and returns `None`: the query might wait for itself.
     pub fn step(&self) -> Option<Evaluation> {
+        if Reentrancy::is_in_query(self.0.pipeline.identity()) {
+            return None;
+        }
         // Where nothing is dirty, a callback that waits may make it so by writing.
         let evaluation = self.evaluate_next().or_else(|| {
             self.0.run_callbacks_by_hand();
@@ -94,7 +74,11 @@ impl Reactor {
     }
 
     fn evaluate_next(&self) -> Option<Evaluation> {
-        self.0.registry.take_dirty().and_then(|dirty| self.0.evaluate(&dirty))
+        let registry = &self.0.registry;
+        while let Some(unmatched) = registry.take_unmatched() {
+            registry.match_waiting(unmatched);
+        }
+        registry.take_dirty().and_then(|dirty| self.0.evaluate(dirty))
     }
 
     /// Steps until none is dirty, and says what ran, in order.
@@ -110,79 +94,109 @@ impl ReactorCore {
         slow_query: Duration,
         is_driven_by_hand: bool,
     ) -> Result<Arc<Self>, StorageError> {
-        let (sender, receiver) = unbounded::<Callback>();
-        let by_hand = is_driven_by_hand.then(|| receiver.clone());
-        let callbacks = Mutex::new(Some(sender));
-        let (shared, threads) = (SharedQueries::default(), Mutex::default());
-        let core = Arc::new(Self { registry, pipeline, shared, slow_query, callbacks, by_hand, threads });
+        let (shared, callbacks, threads) = (SharedQueries::default(), CallbackQueue::default(), Threads::default());
+        let core = Arc::new(Self { registry, pipeline, shared, slow_query, callbacks, is_driven_by_hand, threads });
         if is_driven_by_hand {
             return Ok(core);
         }
-        let evaluating = Arc::clone(&core);
-        let evaluate = spawn("tropism-reactor", move || {
-            while let Some(dirty) = evaluating.registry.wait_dirty() {
-                evaluating.evaluate(&dirty);
-            }
-        })?;
-        core.threads.lock().push(evaluate);
-        let call_back = spawn("tropism-callbacks", move || receiver.iter().for_each(|callback| callback()));
-        let call_back = call_back.inspect_err(|_| core.close())?;
-        core.threads.lock().push(call_back);
+        let (evaluating, calling_back) = (Arc::clone(&core), Arc::clone(&core));
+        core.threads.spawn("tropism-reactor", move || evaluating.serve_queries())?;
+        let started = core.threads.spawn("tropism-callbacks", move || calling_back.serve_callbacks());
+        started.inspect_err(|_| core.close())?;
         Ok(core)
     }
 
     pub(crate) fn is_driven_by_hand(&self) -> bool {
-        self.by_hand.is_some()
+        self.is_driven_by_hand
     }
 
-    /// Ends every subscription and both threads.
+    /// Ends every subscription. Both threads end with what they are at.
     pub(crate) fn close(&self) {
         self.registry.close();
-        let mut evaluating = std::mem::take(&mut *self.threads.lock());
-        let calling_back = evaluating.split_off(evaluating.len().min(1));
-        join_others(evaluating);
-        // Only now: a query that was being evaluated has its callbacks hear of the end when it is let go.
-        self.callbacks.lock().take();
-        join_others(calling_back);
+    }
+
+    /// Waits for both threads to end, after `close`; not where this runs on one of them, and not for ever.
+    pub(crate) fn wait_until_ended(&self) {
+        if !self.threads.wait(STOP_LIMIT) {
+            tracing::warn!(target: "tropism", "a query or a callback is still running; the database closes without it");
+        }
+    }
+
+    /// How much there is to do.
+    #[allow(dead_code, reason = "the database's health is put together from it")]
+    pub(crate) fn health(&self) -> LiveQueryHealth {
+        LiveQueryHealth { callbacks_waiting: self.callbacks.len(), ..self.registry.health() }
+    }
+
+    /// The result of a live query with this identity, if there is one and no visible commit has touched it since.
+    pub(crate) fn fresh_result<T, E>(&self, identity: &Identity) -> Option<Arc<T>>
+    where
+        T: Send + Sync + 'static,
+        E: Send + Sync + 'static,
+    {
+        // Taken first: what becomes visible later, the caller need not see.
+        let visible_ts = self.pipeline.store().visible_ts();
+        let query: Arc<WatchedQuery<T, E>> = self.shared.find(identity)?;
+        // Held until the registry has answered: a value from before an evaluation is not what is fresh after it.
+        let last = query.try_read()?;
+        let is_fresh = self.registry.is_fresh(query.id(), visible_ts);
+        last.as_ref().filter(|_| is_fresh)?.as_ref().ok().cloned()
     }
 
     /// Has a callback called soon.
     pub(super) fn call_back(&self, callback: Callback) {
-        if let Some(sender) = &*self.callbacks.lock() {
-            // The receiver lives as long as the sender does.
-            drop(sender.send(callback));
+        self.callbacks.push(callback);
+    }
+
+    fn serve_queries(&self) {
+        while let Some(work) = self.registry.wait_for_work() {
+            contained("the reactor", || {
+                if let Some(unmatched) = work.unmatched {
+                    self.registry.match_waiting(unmatched);
+                }
+                work.dirty.map(|dirty| self.evaluate(dirty))
+            });
+        }
+        // Only now: a query that was being evaluated has its callbacks hear of the end when it is let go.
+        self.callbacks.close();
+    }
+
+    fn serve_callbacks(&self) {
+        while let Some(callback) = self.callbacks.wait() {
+            // The destructor of a callback that has ended runs here too.
+            contained("a callback", move || callback());
         }
     }
 
+    /// Calls those that wait, and those that come meanwhile.
     fn run_callbacks_by_hand(&self) {
-        if let Some(receiver) = &self.by_hand {
-            receiver.try_iter().for_each(|callback| callback());
+        while self.is_driven_by_hand
+            && let Some(callback) = self.callbacks.take()
+        {
+            contained("a callback", move || callback());
         }
     }
 
     /// `None` when the database was closed in the meantime.
-    fn evaluate(&self, dirty: &Dirty<'_>) -> Option<Evaluation> {
+    fn evaluate(&self, dirty: Dirty<'_>) -> Option<Evaluation> {
         let started = Instant::now();
-        // The query's own panics are delivered; what is left are those of destructors and conversions of the host's.
-        let evaluated = catch_unwind(AssertUnwindSafe(|| dirty.query.evaluate(&self.pipeline)));
-        let Ok(evaluated) = evaluated else {
-            tracing::error!(target: "tropism", query = %dirty.query.label(), "an evaluation panicked outside of its query");
-            return None;
+        let (id, label) = (dirty.id, dirty.query.label());
+        let mut register = |ts, reads: ReadSet| {
+            let elapsed = started.elapsed();
+            tracing::trace!(target: "tropism", query = %label, ts, ?elapsed, "evaluated");
+            if elapsed >= self.slow_query {
+                let reads = describe(&reads);
+                tracing::warn!(target: "tropism", query = %label, ?elapsed, %reads, "a live query is slow");
+            }
+            self.registry.evaluated(id, ts, reads);
         };
-        let evaluated = evaluated.ok()?;
-        let elapsed = started.elapsed();
-        let label = dirty.query.label();
-        tracing::trace!(target: "tropism", query = %label, ts = evaluated.ts, ?elapsed, "evaluated");
-        if elapsed >= self.slow_query {
-            let reads = describe(&evaluated.reads);
-            tracing::warn!(target: "tropism", query = %label, ?elapsed, %reads, "a live query is slow");
-        }
-        self.registry.evaluated(dirty.id, evaluated.ts, evaluated.reads);
-        Some(Evaluation {
-            live_query: LiveQueryId::new(dirty.id),
-            ts: Ts::from_u64(evaluated.ts),
-            outcome: evaluated.outcome,
-        })
+        let evaluated =
+            contained("an evaluation outside of its query", || dirty.query.evaluate(&self.pipeline, &mut register));
+        // The last subscriber may have left meanwhile, and then the query ends here.
+        contained("the destructor of a query", || drop(dirty));
+        let evaluated = evaluated?.ok()?;
+        let (live_query, ts) = (LiveQueryId::new(id), Ts::from_u64(evaluated.ts));
+        Some(Evaluation { live_query, ts, outcome: evaluated.outcome })
     }
 }
 
@@ -194,19 +208,4 @@ fn describe(reads: &ReadSet) -> String {
         text.push(format!("and {} more", reads.iter().len() - SHOWN));
     }
     text.join(", ")
-}
-
-/// Waits for threads to end. A handle may be dropped in a callback or a query; that thread ends by itself.
-fn join_others(threads: Vec<JoinHandle<()>>) {
-    let current = std::thread::current().id();
-    for thread in threads.into_iter().filter(|thread| thread.thread().id() != current) {
-        if thread.join().is_err() {
-            tracing::error!(target: "tropism", "a reactor thread panicked");
-        }
-    }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StorageError> {
-    let thread = std::thread::Builder::new().name(name.to_owned());
-    thread.spawn(work).map_err(|error| StorageError::io("start", name, error))
 }

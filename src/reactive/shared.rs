@@ -8,15 +8,15 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{evaluate::WatchedQuery, reactor::ReactorCore};
+use super::watched_query::WatchedQuery;
 
 /// The function's type and its arguments as bytes.
-type Key = (TypeId, Box<[u8]>);
+type IdentityKey = (TypeId, Box<[u8]>);
 
 /// What makes two queries the same: the function, and its arguments.
 pub(crate) struct Identity {
     /// The function's type and the arguments as bytes. Equal arguments have equal bytes; the reverse is not promised.
-    key: Key,
+    key: IdentityKey,
     arguments: Arc<dyn Any + Send + Sync>,
     is_equal: fn(&dyn Any, &dyn Any) -> bool,
 }
@@ -34,14 +34,15 @@ impl Identity {
 
 /// The live queries that can be joined.
 ///
-/// One lock, held to look up and to put in, and nothing else is locked meanwhile. Entries are weak: a live query lives
-/// as long as the registry has it.
+/// One lock, held to look up, to put in and to take out, and nothing else is locked meanwhile. Arguments are compared and
+/// dropped without it: that is the host's code. Entries are weak: a live query lives as long as the registry has it.
 #[derive(Default)]
 pub(super) struct SharedQueries {
-    entries: Mutex<HashMap<Key, Shared>>,
+    entries: Mutex<HashMap<IdentityKey, Joinable>>,
 }
 
-struct Shared {
+#[derive(Clone)]
+struct Joinable {
     arguments: Arc<dyn Any + Send + Sync>,
     query: Weak<dyn Any + Send + Sync>,
 }
@@ -64,57 +65,50 @@ impl SharedQueries {
         E: Send + Sync + 'static,
     {
         let weak: Weak<dyn Any + Send + Sync> = Arc::downgrade(&(Arc::clone(query) as Arc<dyn Any + Send + Sync>));
-        let shared = Shared { arguments: Arc::clone(&identity.arguments), query: weak };
-        match self.entries.lock().entry(identity.key.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert(shared);
-                Found::New
-            }
-            Entry::Occupied(mut entry) => match entry.get().query.upgrade() {
-                None => {
-                    entry.insert(shared);
-                    Found::New
+        let own = Joinable { arguments: Arc::clone(&identity.arguments), query: weak };
+        loop {
+            let there = match self.entries.lock().entry(identity.key.clone()) {
+                Entry::Vacant(entry) => {
+                    entry.insert(own);
+                    return Found::New;
                 }
-                Some(_) if !(identity.is_equal)(&*entry.get().arguments, &*identity.arguments) => Found::Taken,
-                Some(live) => live.downcast().map_or(Found::Taken, Found::Live),
-            },
+                Entry::Occupied(entry) => entry.get().clone(),
+            };
+            match there.query.upgrade() {
+                None => self.remove_entry(identity, &there.query),
+                Some(_) if !(identity.is_equal)(&*there.arguments, &*identity.arguments) => return Found::Taken,
+                Some(live) => return live.downcast().map_or(Found::Taken, Found::Live),
+            }
         }
     }
 
-    fn find<T, E>(&self, identity: &Identity) -> Option<Arc<WatchedQuery<T, E>>>
+    /// The live query with this identity, if there is one.
+    pub(super) fn find<T, E>(&self, identity: &Identity) -> Option<Arc<WatchedQuery<T, E>>>
     where
         T: Send + Sync + 'static,
         E: Send + Sync + 'static,
     {
-        let entries = self.entries.lock();
-        let shared = entries.get(&identity.key)?;
-        let is_same = (identity.is_equal)(&*shared.arguments, &*identity.arguments);
-        shared.query.upgrade().filter(|_| is_same)?.downcast().ok()
+        let there = self.entries.lock().get(&identity.key).cloned()?;
+        let live = there.query.upgrade()?;
+        (identity.is_equal)(&*there.arguments, &*identity.arguments).then_some(live)?.downcast().ok()
     }
 
     /// Forgets a live query, unless another has taken its place.
-    pub(super) fn remove<T: 'static, E: 'static>(&self, identity: &Identity, query: &Arc<WatchedQuery<T, E>>) {
-        let mut entries = self.entries.lock();
-        let is_it = |shared: &Shared| std::ptr::addr_eq(shared.query.as_ptr(), Arc::as_ptr(query));
-        if entries.get(&identity.key).is_some_and(is_it) {
-            entries.remove(&identity.key);
-        }
-    }
-}
-
-impl ReactorCore {
-    /// The result of a live query with this identity, if there is one and no visible commit has touched it since.
-    pub(crate) fn fresh_result<T, E>(&self, identity: &Identity) -> Option<Arc<T>>
+    pub(super) fn remove<T, E>(&self, identity: &Identity, query: &Arc<WatchedQuery<T, E>>)
     where
         T: Send + Sync + 'static,
         E: Send + Sync + 'static,
     {
-        // Taken first: what becomes visible later, the caller need not see.
-        let visible_ts = self.pipeline.store().visible_ts();
-        let query: Arc<WatchedQuery<T, E>> = self.shared.find(identity)?;
-        // Held until the registry has answered: a value from before an evaluation is not what is fresh after it.
-        let last = query.try_read()?;
-        let is_fresh = self.registry.is_fresh(query.id(), visible_ts);
-        last.as_ref().filter(|_| is_fresh)?.as_ref().ok().cloned()
+        let weak = Arc::downgrade(query);
+        self.remove_entry(identity, &(weak as Weak<dyn Any + Send + Sync>));
+    }
+
+    fn remove_entry(&self, identity: &Identity, query: &Weak<dyn Any + Send + Sync>) {
+        let mut entries = self.entries.lock();
+        let is_it = |there: &Joinable| std::ptr::addr_eq(there.query.as_ptr(), query.as_ptr());
+        let is_there = entries.get(&identity.key).is_some_and(is_it);
+        let removed = is_there.then(|| entries.remove(&identity.key));
+        drop(entries);
+        drop(removed);
     }
 }

@@ -1,6 +1,6 @@
 //! [`ValueSet`]: the values of one range.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Bound};
 
 /// A set of values that is never empty, and allocates nothing for a single one.
 ///
@@ -55,11 +55,16 @@ impl<V: Copy + Ord> ValueSet<V> {
         }
     }
 
-    /// Calls `hit` with every value, in ascending order.
-    pub(super) fn for_each(&self, hit: &mut dyn FnMut(V)) {
-        match self {
-            Self::One(only) => hit(*only),
-            Self::Many(values) => values.iter().copied().for_each(hit),
+    /// Calls `visit` with every value that is greater than `after`, in ascending order, as long as it returns true.
+    /// Returns whether it always did.
+    pub(super) fn each_after(&self, after: Option<V>, mut visit: impl FnMut(V) -> bool) -> bool {
+        match (self, after) {
+            (Self::One(only), Some(after)) if *only <= after => true,
+            (Self::One(only), _) => visit(*only),
+            (Self::Many(values), None) => values.iter().copied().all(visit),
+            (Self::Many(values), Some(after)) => {
+                values.range((Bound::Excluded(after), Bound::Unbounded)).copied().all(visit)
+            }
         }
     }
 }
@@ -70,8 +75,27 @@ mod tests {
 
     fn values(set: &ValueSet<u32>) -> Vec<u32> {
         let mut values = Vec::new();
-        set.for_each(&mut |value| values.push(value));
+        set.each_after(None, |value| {
+            values.push(value);
+            true
+        });
         values
+    }
+
+    #[test]
+    fn a_visit_goes_on_after_the_value_at_which_it_stopped() {
+        let mut set = ValueSet::One(1);
+        assert!(set.each_after(Some(1), |_| false));
+        assert!(!set.each_after(Some(0), |_| false));
+        set.insert(4);
+        set.insert(9);
+        let mut last = None;
+        while !set.each_after(last, |value| {
+            last = Some(value);
+            value == 9
+        }) {}
+        assert_eq!(last, Some(9));
+        assert!(set.each_after(Some(9), |_| false));
     }
 
     #[test]

@@ -33,13 +33,18 @@ impl Pipeline {
         &self.store
     }
 
-    /// A number that tells this database from others of the process.
+    /// A number that tells this database from others of the process; its transactions have the same.
     pub(crate) fn identity(&self) -> usize {
-        Arc::as_ptr(&self.store) as usize
+        self.tables.identity()
     }
 
     /// Runs a closure on what is visible now.
+    ///
+    /// # Errors
+    ///
+    /// `ReadInQuery` where the thread evaluates a query of this database; `Closed`; what the closure answers.
     pub(crate) fn read<R, E: From<Error>>(&self, body: impl FnOnce(&ReadTx) -> Result<R, E>) -> Result<R, E> {
+        Reentrancy::check_may_read(self.identity(), "Db::read").map_err(|error| E::from(error.into()))?;
         let snapshot = self.store.snapshot().map_err(|error| E::from(error.into()))?;
         body(&ReadTx::new(Arc::clone(&self.tables), snapshot))
     }

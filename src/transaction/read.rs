@@ -73,6 +73,11 @@ impl ReadTx {
         Ts::from_u64(self.snapshot.ts)
     }
 
+    /// A number that tells the database of this transaction from others of the process.
+    pub(crate) fn database(&self) -> usize {
+        self.tables.identity()
+    }
+
     /// How many rows this transaction has read.
     pub(crate) fn documents_read(&self) -> u64 {
         self.documents_read.get()

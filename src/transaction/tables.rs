@@ -86,6 +86,11 @@ impl OpenTables {
         Self { companion: Some(companion), ..self }
     }
 
+    /// A number that no other opened tables of the process have.
+    pub(super) fn identity(&self) -> usize {
+        std::ptr::from_ref(self) as usize
+    }
+
     pub(super) fn companion<C: 'static>(&self) -> Option<&C> {
         self.companion.as_deref()?.downcast_ref()
     }
