@@ -1,17 +1,16 @@
 //! [`Db`]: hands on to the floors, holds no logic.
 
-use std::{
-    fmt,
-    panic::{AssertUnwindSafe, Location, catch_unwind},
-    sync::Arc,
-};
+use std::{fmt, panic::Location, sync::Arc};
 
 use parking_lot::Mutex;
 
 use crate::{
     builder::Builder,
     error::{Error, OpenError},
-    functions::{Action, CallError, Caller, Engine, FunctionDescription, JsonSubscription, Mutation, Query, Stats},
+    functions::{
+        Action, CallError, Caller, Engine, FunctionDescription, Functions, JsonSubscription, Mutation, Query, Stats,
+        guarded,
+    },
     reactive::{Label, Reactor, Subscription},
     scheduler::{DueWork, Scheduler, SchedulerCore},
     storage::Durability,
@@ -28,6 +27,7 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
+    functions: Arc<Functions>,
     work: Arc<SchedulerCore>,
     scheduler: Option<Arc<dyn Scheduler>>,
     /// Held by whoever closes: another one waits until that is done.
@@ -38,10 +38,11 @@ impl Db {
     /// A database whose floors stand; has its scheduler begin.
     pub(crate) fn begin(
         engine: Arc<Engine>,
+        functions: Arc<Functions>,
         work: Arc<SchedulerCore>,
         scheduler: Option<Arc<dyn Scheduler>>,
     ) -> Result<Self, OpenError> {
-        let db = Self(Arc::new(Inner { engine, work, scheduler, closing: Mutex::default() }));
+        let db = Self(Arc::new(Inner { engine, functions, work, scheduler, closing: Mutex::default() }));
         db.start_scheduler()?;
         Ok(db)
     }
@@ -50,11 +51,14 @@ impl Db {
         let Some(scheduler) = &self.0.scheduler else { return Ok(()) };
         let work = DueWork::new(Arc::clone(&self.0.work));
         let waking = Arc::clone(scheduler);
-        let started = work.on_new_work(move || waking.wake()).and_then(|()| scheduler.start(work));
+        let begin = move || work.on_new_work(move || waking.wake()).and_then(|()| scheduler.start(work));
+        let started = guarded(begin)
+            .map_err(|message| format!("it panicked: {message}"))
+            .and_then(|started| started.map_err(|error| error.to_string()));
         started.map_err(|error| {
             // What has not begun is not to be told to end.
             self.0.work.stop();
-            OpenError::Scheduler { reason: error.to_string().into() }
+            OpenError::Scheduler { reason: error.into() }
         })
     }
 }
@@ -64,9 +68,17 @@ impl Inner {
     fn stop_scheduler(&self) {
         if self.work.stop()
             && let Some(scheduler) = &self.scheduler
-            && catch_unwind(AssertUnwindSafe(|| scheduler.stop())).is_err()
+            && let Err(message) = guarded(|| scheduler.stop())
         {
-            tracing::error!(target: "tropism", "the scheduler panicked when it was stopped");
+            tracing::error!(target: "tropism", message, "the scheduler panicked when it was stopped");
+        }
+    }
+
+    /// Has the scheduler look again at which threads it waits for.
+    fn wake_scheduler(&self) {
+        let woken = guarded(|| self.scheduler.iter().for_each(|scheduler| scheduler.wake()));
+        if let Err(message) = woken {
+            tracing::error!(target: "tropism", message, "the scheduler panicked when it was woken");
         }
     }
 }
@@ -190,7 +202,7 @@ impl Db {
         arguments: serde_json::Value,
         caller: Caller,
     ) -> Result<serde_json::Value, CallError> {
-        self.0.engine.call(name, arguments, caller)
+        self.0.functions.call(&self.0.engine, name, arguments, caller)
     }
 
     /// Subscribes to the query of this name with arguments in JSON.
@@ -204,7 +216,7 @@ impl Db {
         arguments: serde_json::Value,
         caller: Caller,
     ) -> Result<JsonSubscription, CallError> {
-        self.0.engine.subscribe_by_name(name, arguments, caller)
+        self.0.functions.subscribe_by_name(&self.0.engine, name, arguments, caller)
     }
 
     /// The time now, by the clock of the database.
@@ -214,12 +226,12 @@ impl Db {
 
     /// The registered functions, by name: kind, visibility, arguments, result.
     pub fn functions(&self) -> Vec<FunctionDescription> {
-        self.0.engine.functions.descriptions()
+        self.0.functions.descriptions()
     }
 
     /// What functions have done since the database was opened: calls, errors, times, rows, cache hits, recent calls.
     pub fn stats(&self) -> Stats {
-        self.0.engine.functions.stats()
+        self.0.functions.stats()
     }
 
     /// Makes every commit durable that was made before the call.
@@ -250,8 +262,12 @@ impl Db {
     /// A storage failure; what was durable stays so. `WaitInWrite` inside a transaction.
     pub fn close(self) -> Result<(), Error> {
         Reentrancy::check_may_wait(self.0.engine.pipeline.identity(), "Db::close")?;
+        // Another thread that closes may be waiting for an action that this runs in, and need not.
+        let _waiting = self.0.work.closing();
+        self.0.wake_scheduler();
         let _closing = self.0.closing.lock();
         self.0.stop_scheduler();
+        self.0.work.finish();
         self.0.engine.reactor.close();
         Ok(self.0.engine.pipeline.store().close(true)?)
     }
@@ -271,8 +287,9 @@ impl fmt::Debug for Db {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.stop_scheduler();
-        let engine = Arc::clone(&self.engine);
+        let (engine, work) = (Arc::clone(&self.engine), Arc::clone(&self.work));
         let close = move || {
+            work.finish();
             engine.reactor.close();
             if let Err(error) = engine.pipeline.store().close(false) {
                 tracing::error!(target: "tropism", %error, "the database was dropped and could not be made durable");

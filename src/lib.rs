@@ -68,7 +68,8 @@ pub use functions::{
 pub use reactive::{CallbackSubscription, Evaluation, Iter, LiveQueryId, Outcome, Reactor, Subscription};
 pub use scheduler::{
     Cron, CronSchedule, DueWork, Job, JobKind, JobStatus, MAX_JOB_ARGUMENTS_BYTES, MAX_JOB_RESULT_BYTES,
-    ManualScheduler, Ran, Retry, Run, RunKind, Schedulable, Schedule, Scheduler, ThreadScheduler,
+    ManualScheduler, Ran, Retry, Run, RunKind, Schedulable, Schedule, Scheduler, SchedulerFailure, SchedulerHealth,
+    ThreadScheduler,
 };
 pub use schema::{AsPart, Doc, Id, Index, KeyType, NextPart, Prefix, Table, Tables, UnknownVariant};
 pub use storage::{Durability, disk};

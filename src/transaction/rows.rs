@@ -86,6 +86,18 @@ impl<'tx, T: Table> Rows<'tx, T> {
         Ok(count)
     }
 
+    /// Visits the entries without reading their rows, as long as `visit` answers true.
+    pub(super) fn walk_keys(mut self, mut visit: impl FnMut(&[u8], Id<T>) -> bool) -> Result<(), Error> {
+        self.on = ReadOn::Keys;
+        while self.remaining > 0 && self.advance()? {
+            self.remaining -= 1;
+            if !visit(self.scan.key(), self.id_at_scan()?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn advance(&mut self) -> Result<bool, Error> {
         let advanced = self.scan.advance()?;
         self.is_exhausted |= !advanced;
