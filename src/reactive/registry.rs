@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{evaluate::LiveQuery, interval_map::IntervalMap};
 use crate::{
-    encoding::{ByteRange, Key},
+    encoding::ByteRange,
     storage::{Change, Commit, CommitObserver},
     transaction::{ReadOn, ReadSet},
 };
@@ -22,19 +22,10 @@ use crate::{
 /// One lock guards everything, and nothing else is locked while it is held.
 pub(crate) struct Registry {
     state: Mutex<State>,
-    /// Who wants to know of new keys at once. Locked to add, and to call; nothing else is locked meanwhile.
-    signals: Mutex<Vec<Signal>>,
     /// Signalled when the reactor waits and there is something dirty, or when the registry closes.
     dirty: Condvar,
     /// How much of recent commits is kept for registrations to be checked against.
     recent_limit_bytes: usize,
-}
-
-/// Somebody who is told when a key in one of the ranges is written.
-struct Signal {
-    ranges: Vec<ByteRange>,
-    take_note: Box<dyn Fn(&Key) + Send + Sync>,
-    tell: Box<dyn Fn() + Send + Sync>,
 }
 
 struct State {
@@ -99,7 +90,6 @@ impl Registry {
                 is_reactor_waiting: false,
                 is_closed: false,
             }),
-            signals: Mutex::default(),
             dirty: Condvar::new(),
             recent_limit_bytes,
         }
@@ -203,33 +193,6 @@ impl Registry {
         Dirty { id, query, _under_way: UnderWay(self) }
     }
 
-    /// Within every commit that writes keys in one of the ranges, calls `take_note` for each and then `tell` once. Both
-    /// must return at once.
-    pub(crate) fn signal(
-        &self,
-        ranges: Vec<ByteRange>,
-        take_note: Box<dyn Fn(&Key) + Send + Sync>,
-        tell: Box<dyn Fn() + Send + Sync>,
-    ) {
-        self.signals.lock().push(Signal { ranges, take_note, tell });
-    }
-
-    /// Tells those whom a commit concerns.
-    fn tell(&self, commit: &Commit) {
-        for signal in &*self.signals.lock() {
-            let concerns = |key: &Key| signal.ranges.iter().any(|range| range.contains(key));
-            let written = commit.changes().filter(|(_, change)| matches!(change, Change::Put(_)));
-            let mut is_concerned = false;
-            for (key, _) in written.filter(|(key, _)| concerns(key)) {
-                (signal.take_note)(key);
-                is_concerned = true;
-            }
-            if is_concerned {
-                (signal.tell)();
-            }
-        }
-    }
-
     /// Forgets every query, which ends their subscriptions, and takes no more.
     pub(crate) fn close(&self) {
         let queries = {
@@ -241,8 +204,7 @@ impl Registry {
             std::mem::take(&mut state.queries)
         };
         self.dirty.notify_all();
-        let signals = std::mem::take(&mut *self.signals.lock());
-        drop((queries, signals));
+        drop(queries);
     }
 
     fn mark(&self, state: &mut MutexGuard<'_, State>, id: u64, commit_ts: u64) {
@@ -303,7 +265,6 @@ impl Drop for UnderWay<'_> {
 
 impl CommitObserver for Registry {
     fn committed(&self, commit: &Arc<Commit>) {
-        self.tell(commit);
         let mut state = self.state.lock();
         state.announced_ts = commit.ts;
         if state.evaluating > 0 {
