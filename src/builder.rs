@@ -12,7 +12,7 @@ use crate::{
     scheduler::{Cron, CronDefinition, Job, Scheduler, SchedulerCore, ThreadScheduler},
     schema::Tables,
     storage::{BackgroundWork, Store, StoreOptions},
-    time::{Clock, SystemClock},
+    time::{Clock, GuardedClock, SystemClock},
     transaction::{BuildProgress, Companion, Pipeline, bring_up_to_date},
 };
 
@@ -144,6 +144,7 @@ impl Builder {
         });
         let own_clock = || scheduler.as_ref().and_then(|scheduler| scheduler.clock());
         let clock = self.clock.or_else(own_clock).unwrap_or_else(|| Arc::new(SystemClock));
+        let clock: Arc<dyn Clock> = Arc::new(GuardedClock::new(clock));
         let Registration { mut tables, entries, resources, others } = self.registration;
         tables.extend(<(Job, Cron)>::tables());
         let crons = others.into_iter().filter_map(|other| other.downcast::<CronDefinition>().ok()).map(|cron| *cron);
@@ -156,17 +157,23 @@ impl Builder {
             // The refusal is what matters; closing early has nothing to lose.
             drop(store.close(false));
         })?;
-        let pipeline = Arc::new(Pipeline::new(store, tables, Arc::clone(&functions) as Companion));
+        let environment = Arc::clone(functions.environment());
+        let pipeline = Arc::new(Pipeline::new(store, tables, Arc::clone(&environment) as Companion));
         let is_driven_by_hand = self.background == BackgroundWork::ByHand;
         let reactor = ReactorCore::new(registry, Arc::clone(&pipeline), self.config.slow_query, is_driven_by_hand);
         let reactor = reactor.inspect_err(|_| drop(pipeline.store().close(false)))?;
-        let engine = Arc::new(Engine { pipeline, reactor, functions, durability: self.config.durability });
-        let work = SchedulerCore::open(Arc::clone(&engine), crons.collect(), self.config.job_retention);
+        let engine = Arc::new(Engine { pipeline, reactor, environment, durability: self.config.durability });
+        let work = SchedulerCore::open(
+            Arc::clone(&engine),
+            Arc::clone(&functions),
+            crons.collect(),
+            self.config.job_retention,
+        );
         let work = work.inspect_err(|_| {
             engine.reactor.close();
             drop(engine.pipeline.store().close(false));
         })?;
-        Db::begin(engine, Arc::new(work), scheduler)
+        Db::begin(engine, functions, Arc::new(work), scheduler)
     }
 }
 

@@ -8,7 +8,11 @@ use self::closing::Closing;
 use crate::{
     builder::Builder,
     error::{Error, OpenError},
-    functions::{Action, CallError, Caller, Engine, FunctionDescription, JsonSubscription, Mutation, Query, Stats},
+    functions::{
+        Action, CallError, Caller, Engine, FunctionDescription, Functions, JsonSubscription, Mutation, Query, Stats,
+        guarded,
+    },
+    health::Health,
     reactive::{Label, Reactor, Subscription},
     scheduler::{DueWork, Scheduler, SchedulerCore},
     storage::Durability,
@@ -25,6 +29,8 @@ pub struct Db(Arc<Inner>);
 
 struct Inner {
     engine: Arc<Engine>,
+    functions: Arc<Functions>,
+    work: Arc<SchedulerCore>,
     closing: Arc<Closing>,
 }
 
@@ -32,13 +38,14 @@ impl Db {
     /// A database whose floors stand; has its scheduler begin.
     pub(crate) fn begin(
         engine: Arc<Engine>,
+        functions: Arc<Functions>,
         work: Arc<SchedulerCore>,
         scheduler: Option<Arc<dyn Scheduler>>,
     ) -> Result<Self, OpenError> {
         let closing = Closing::new(Arc::clone(&engine), Arc::clone(&work), scheduler.clone());
-        let db = Self(Arc::new(Inner { engine, closing }));
+        let db = Self(Arc::new(Inner { engine, functions, work, closing }));
         if let Some(scheduler) = &scheduler {
-            start(&work, scheduler)?;
+            start(&db.0.work, scheduler)?;
         }
         Ok(db)
     }
@@ -48,11 +55,14 @@ impl Db {
 fn start(core: &Arc<SchedulerCore>, scheduler: &Arc<dyn Scheduler>) -> Result<(), OpenError> {
     let work = DueWork::new(Arc::clone(core));
     let waking = Arc::clone(scheduler);
-    let started = work.on_new_work(move || waking.wake()).and_then(|()| scheduler.start(work));
+    let begin = move || work.on_new_work(move || waking.wake()).and_then(|()| scheduler.start(work));
+    let started = guarded(begin)
+        .map_err(|message| format!("it panicked: {message}"))
+        .and_then(|started| started.map_err(|error| error.to_string()));
     started.map_err(|error| {
         // `start` failed, so `Scheduler::stop` must not be called.
         core.stop();
-        OpenError::Scheduler { reason: error.to_string().into() }
+        OpenError::Scheduler { reason: error.into() }
     })
 }
 
@@ -179,7 +189,7 @@ impl Db {
         arguments: serde_json::Value,
         caller: Caller,
     ) -> Result<serde_json::Value, CallError> {
-        self.0.engine.call(name, arguments, caller)
+        self.0.functions.call(&self.0.engine, name, arguments, caller)
     }
 
     /// Subscribes to the query of this name with arguments in JSON.
@@ -193,7 +203,7 @@ impl Db {
         arguments: serde_json::Value,
         caller: Caller,
     ) -> Result<JsonSubscription, CallError> {
-        self.0.engine.subscribe_by_name(name, arguments, caller)
+        self.0.functions.subscribe_by_name(&self.0.engine, name, arguments, caller)
     }
 
     /// The time now, by the clock of the database.
@@ -203,12 +213,19 @@ impl Db {
 
     /// The registered functions, by name: kind, visibility, arguments, result.
     pub fn functions(&self) -> Vec<FunctionDescription> {
-        self.0.engine.functions.descriptions()
+        self.0.functions.descriptions()
     }
 
     /// What functions have done since the database was opened: calls, errors, times, rows, cache hits, recent calls.
     pub fn stats(&self) -> Stats {
-        self.0.engine.functions.stats()
+        self.0.functions.stats()
+    }
+
+    /// How the database stands: whether it takes writes, and if not, why not; how full log and overlay are; the last
+    /// checkpoint; live queries and jobs. Costs a few microseconds, and for each due job, 1,000 at most, the reading of
+    /// an index key.
+    pub fn health(&self) -> Health {
+        Health::of(&self.0.engine, &self.0.work)
     }
 
     /// Makes every commit durable that was made before the call.

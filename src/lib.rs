@@ -46,6 +46,7 @@ mod database;
 mod encoding;
 mod error;
 mod functions;
+mod health;
 mod reactive;
 mod scheduler;
 mod schema;
@@ -65,13 +66,17 @@ pub use functions::{
     FunctionDescription, FunctionError, FunctionKind, FunctionStats, JsonSubscription, Module, Mutation, Query,
     RecentCall, Registration, Stats, TimeStats, Visibility,
 };
-pub use reactive::{CallbackSubscription, Evaluation, Iter, LiveQueryId, Outcome, Reactor, Subscription};
+pub use health::Health;
+pub use reactive::{
+    CallbackSubscription, Evaluation, Iter, LiveQueryHealth, LiveQueryId, Outcome, Reactor, Subscription,
+};
 pub use scheduler::{
     Cron, CronSchedule, DueWork, Job, JobKind, JobStatus, MAX_JOB_ARGUMENTS_BYTES, MAX_JOB_RESULT_BYTES,
-    ManualScheduler, Ran, Retry, Run, RunKind, Schedulable, Schedule, Scheduler, ThreadScheduler,
+    ManualScheduler, Ran, Retry, Run, RunKind, Schedulable, Schedule, Scheduler, SchedulerFailure, SchedulerHealth,
+    ThreadScheduler,
 };
 pub use schema::{AsPart, Doc, Id, Index, KeyType, NextPart, Prefix, Table, Tables, UnknownVariant};
-pub use storage::{Durability, disk};
+pub use storage::{CheckpointFailure, CheckpointReport, Durability, disk};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp, Ts};
 pub use transaction::{
     BuildProgress, BuildWork, Cursor, IndexQuery, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, ReadTx, Rows, WriteTx,

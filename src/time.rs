@@ -1,8 +1,12 @@
 //! All time comes from here: [`Timestamp`], and the [`Clock`] that the engine reads.
 
 use std::{
-    fmt,
-    sync::atomic::{AtomicI64, Ordering},
+    fmt, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -89,6 +93,36 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A host's clock whose panics end nothing: while it panics, the time stands still.
+pub(crate) struct GuardedClock {
+    clock: Arc<dyn Clock>,
+    latest: AtomicI64,
+}
+
+impl GuardedClock {
+    /// Guards a clock.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, latest: AtomicI64::new(0) }
+    }
+}
+
+impl Clock for GuardedClock {
+    fn now(&self) -> Timestamp {
+        match catch_unwind(AssertUnwindSafe(|| self.clock.now())) {
+            Ok(now) => {
+                self.latest.store(now.0, Ordering::Relaxed);
+                now
+            }
+            Err(panic) => {
+                tracing::error!(target: "tropism", "the clock panicked");
+                // Its payload is the host's, and may panic when it is dropped.
+                mem::forget(panic);
+                Timestamp(self.latest.load(Ordering::Relaxed))
+            }
+        }
     }
 }
 

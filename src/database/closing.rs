@@ -61,7 +61,11 @@ impl Closing {
         let database = self.engine.pipeline.identity();
         let is_in_action = Reentrancy::is_in_action(database);
         let inside = Reentrancy::enter_close(database, call)?;
+        // Another thread that closes may be waiting for an action that this runs in, and need not.
+        let _waiting = self.work.closing();
+        self.wake_scheduler();
         self.stop_scheduler(is_in_action);
+        self.work.finish();
         self.engine.reactor.close();
         let closed = self.engine.pipeline.store().close(with_checkpoint);
         if !is_in_action {
@@ -93,6 +97,14 @@ impl Closing {
                 tracing::error!(target: "tropism", %error, "the database was dropped and could not be made durable");
             }
             Err(_) => tracing::error!(target: "tropism", "closing a database that was dropped panicked"),
+        }
+    }
+
+    /// Has the scheduler look again at which threads it waits for.
+    fn wake_scheduler(&self) {
+        let woken = catch_unwind(AssertUnwindSafe(|| self.scheduler.iter().for_each(|scheduler| scheduler.wake())));
+        if woken.is_err() {
+            tracing::error!(target: "tropism", "the scheduler panicked when it was woken");
         }
     }
 

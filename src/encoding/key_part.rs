@@ -128,6 +128,11 @@ impl KeyPart for Timestamp {
     }
 }
 
+/// The timestamp that is these bytes of a key.
+pub(crate) fn timestamp_of_part(part: [u8; 8]) -> Timestamp {
+    Timestamp::from_millis(i64::from_be_bytes(part) ^ i64::MIN)
+}
+
 impl<P: KeyPart> KeyPart for Option<P> {
     fn encode_key(&self, key: &mut KeyWriter) {
         match self {

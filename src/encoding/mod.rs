@@ -16,5 +16,6 @@ pub(crate) use byte_range::ByteRange;
 pub use key::KeyWriter;
 pub(crate) use key::{FIRST_KEYSPACE, INDEX_KEYSPACE, KEYSPACE_BYTES, Key, KeyspaceKind, kind_of, prefix_end};
 pub use key_part::KeyPart;
+pub(crate) use key_part::timestamp_of_part;
 pub(crate) use row::{FieldSource, LayoutPlan, layout_of};
 pub use row::{Layouts, RowReader, RowWriter, decode_value, encode_value};

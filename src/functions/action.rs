@@ -1,12 +1,24 @@
-//! [`ActionContext`]: what an action reaches the database through.
+//! [`Action`], and [`ActionContext`]: what an action reaches the database through.
 
 use std::{any::Any, cell::Cell, fmt, sync::Arc, time::Duration};
 
 use super::{
-    engine::Engine,
-    function::{Action, Mutation, Query},
+    description::FunctionKind,
+    engine::{Engine, span},
+    function::{Function, Mutation, Query},
+    stats::Measuring,
 };
-use crate::{error::Error, reactive::Subscription, time::Timestamp};
+use crate::{error::Error, reactive::Subscription, time::Timestamp, transaction::Reentrancy};
+
+/// A function that talks to the outside. It has no transaction; what it calls through its context has one each.
+pub trait Action: Function {
+    /// Runs it.
+    ///
+    /// # Errors
+    ///
+    /// Its own; the mutations that it called stay.
+    fn run(&self, context: &ActionContext) -> Result<Self::Output, Self::Error>;
+}
 
 /// What an action reaches the database through: queries, mutations and other actions, each with a transaction of its
 /// own, and what the host registered.
@@ -81,7 +93,7 @@ impl ActionContext {
 
     /// What the host registered, by its type: see [`Registration::resource`](super::Registration::resource).
     pub fn resource<R: Any + Send + Sync>(&self) -> Option<&R> {
-        self.engine.functions.resource()
+        self.engine.environment.resource()
     }
 
     /// The time now, by the clock of the database.
@@ -125,5 +137,20 @@ impl ActionContext {
 
     pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+}
+
+impl Engine {
+    /// Runs an action that is no job.
+    pub(crate) fn act<A: Action>(self: &Arc<Self>, action: &A) -> Result<A::Output, A::Error> {
+        self.run_action(action, &ActionContext::new(Arc::clone(self), Attempt::only()))
+    }
+
+    pub(super) fn run_action<A: Action>(&self, action: &A, context: &ActionContext) -> Result<A::Output, A::Error> {
+        let span = span::<A>(FunctionKind::Action);
+        let _entered = span.enter();
+        let _inside = Reentrancy::enter_action(self.pipeline.identity());
+        let measuring = Measuring::start(Some(&self.environment.recorder), A::NAME, FunctionKind::Action);
+        measuring.end(action.run(context))
     }
 }

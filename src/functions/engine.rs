@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    action::{ActionContext, Attempt},
-    function::{Action, Function, FunctionKind, Mutation, Query},
-    registry::Functions,
+    description::FunctionKind,
+    environment::Environment,
+    function::{Function, Mutation, Query},
     stats::Measuring,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Engine {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) reactor: Arc<ReactorCore>,
-    pub(crate) functions: Arc<Functions>,
+    pub(crate) environment: Arc<Environment>,
     pub(crate) durability: Durability,
 }
 
@@ -33,7 +33,7 @@ impl Engine {
         if let Some(identity) = identity
             && let Some(result) = self.reactor.fresh_result::<Q::Output, Q::Error>(&identity)
         {
-            self.functions.recorder.cache_hit(Q::NAME, FunctionKind::Query);
+            self.environment.recorder.cache_hit(Q::NAME, FunctionKind::Query);
             return Ok(result);
         }
         self.pipeline.read(|tx| tx.run_query_ref(&*query)).map(Arc::new)
@@ -61,25 +61,13 @@ impl Engine {
     ) -> Result<R, E> {
         let span = span::<M>(FunctionKind::Mutation);
         let _entered = span.enter();
-        let mut measuring = Measuring::start(Some(&self.functions.recorder), M::NAME, FunctionKind::Mutation);
+        let mut measuring = Measuring::start(Some(&self.environment.recorder), M::NAME, FunctionKind::Mutation);
         let result = self.pipeline.write(self.durability, |tx| {
             let result = run(tx);
             (measuring.documents_read, measuring.documents_written) = (tx.documents_read(), tx.documents_written());
             result
         });
         measuring.end(result)
-    }
-
-    pub(crate) fn act<A: Action>(self: &Arc<Self>, action: &A) -> Result<A::Output, A::Error> {
-        self.run_action(action, &ActionContext::new(Arc::clone(self), Attempt::only()))
-    }
-
-    pub(super) fn run_action<A: Action>(&self, action: &A, context: &ActionContext) -> Result<A::Output, A::Error> {
-        let span = span::<A>(FunctionKind::Action);
-        let _entered = span.enter();
-        let _inside = Reentrancy::enter_action(self.pipeline.identity());
-        let measuring = Measuring::start(Some(&self.functions.recorder), A::NAME, FunctionKind::Action);
-        measuring.end(action.run(context))
     }
 }
 
@@ -96,7 +84,7 @@ impl ReadTx {
     fn run_query_ref<Q: Query>(&self, query: &Q) -> Result<Q::Output, Q::Error> {
         let span = span::<Q>(FunctionKind::Query);
         let _entered = span.enter();
-        let recorder = self.companion::<Functions>().map(|functions| &functions.recorder);
+        let recorder = self.companion::<Environment>().map(|environment| &environment.recorder);
         let mut measuring = Measuring::start(recorder, Q::NAME, FunctionKind::Query);
         let before = self.documents_read();
         let inside = Reentrancy::enter_query(self.database());
@@ -108,7 +96,7 @@ impl ReadTx {
 
     /// What the host registered for its functions, by its type: see [`Registration::resource`](super::Registration).
     pub fn resource<R: Send + Sync + 'static>(&self) -> Option<&R> {
-        self.companion::<Functions>()?.resource()
+        self.companion::<Environment>()?.resource()
     }
 }
 
@@ -121,8 +109,8 @@ impl WriteTx {
     pub fn run_mutation<M: Mutation>(&mut self, mutation: M) -> Result<M::Output, M::Error> {
         let span = span::<M>(FunctionKind::Mutation);
         let _entered = span.enter();
-        let functions = self.companion_handle::<Functions>();
-        let recorder = functions.as_ref().map(|functions| &functions.recorder);
+        let environment = self.companion_handle::<Environment>();
+        let recorder = environment.as_ref().map(|environment| &environment.recorder);
         let mut measuring = Measuring::start(recorder, M::NAME, FunctionKind::Mutation);
         let (read, written) = (self.documents_read(), self.documents_written());
         let result = self.nested(|tx| mutation.run(tx));
@@ -137,6 +125,6 @@ fn identity<Q: Query>(query: &Arc<Q>) -> Option<Identity> {
     Some(Identity::new(Arc::clone(query), serde_json::to_vec(&**query).ok()?))
 }
 
-fn span<F: Function>(kind: FunctionKind) -> tracing::Span {
+pub(super) fn span<F: Function>(kind: FunctionKind) -> tracing::Span {
     tracing::debug_span!(target: "tropism", "function", name = F::NAME, kind = kind.as_str())
 }

@@ -5,7 +5,7 @@ use std::{any::Any, fmt, sync::Arc};
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
 
-use super::function::FunctionKind;
+use super::description::FunctionKind;
 use crate::error::{Error, StorageError, TransactionError};
 
 /// What a function may fail with: [`Error`], or any error type of the application that can be made from it and that

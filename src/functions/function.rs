@@ -1,10 +1,11 @@
-//! The three kinds of functions, as traits over a struct of arguments.
+//! Functions that run in a transaction, as traits over a struct of arguments.
 
-use std::fmt;
+use serde::{Serialize, de::DeserializeOwned};
 
-use serde::{Serialize, Serializer, de::DeserializeOwned};
-
-use super::{action::ActionContext, errors::FunctionError};
+use super::{
+    description::{Description, Visibility},
+    errors::FunctionError,
+};
 use crate::transaction::{ReadTx, WriteTx};
 
 /// What all functions have in common. The function is the struct of its arguments; in JSON they are an object.
@@ -75,112 +76,4 @@ pub trait Mutation: Function {
     ///
     /// Its own; what it did is rolled back then.
     fn run(&self, tx: &mut WriteTx) -> Result<Self::Output, Self::Error>;
-}
-
-/// A function that talks to the outside. It has no transaction; what it calls through its context has one each.
-pub trait Action: Function {
-    /// Runs it.
-    ///
-    /// # Errors
-    ///
-    /// Its own; the mutations that it called stay.
-    fn run(&self, context: &ActionContext) -> Result<Self::Output, Self::Error>;
-}
-
-/// Who may call a function by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Visibility {
-    /// Everybody.
-    Public,
-    /// The host and other functions, and no client.
-    Internal,
-}
-
-/// Who calls a function by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Caller {
-    /// Somebody outside, who may call what is public.
-    Client,
-    /// The host itself, who may call everything.
-    Host,
-}
-
-/// What a function may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FunctionKind {
-    /// It reads.
-    Query,
-    /// It reads and writes in one transaction.
-    Mutation,
-    /// It talks to the outside.
-    Action,
-}
-
-impl FunctionKind {
-    /// In lower case: `query`, `mutation`, `action`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Mutation => "mutation",
-            Self::Action => "action",
-        }
-    }
-}
-
-impl Visibility {
-    /// In lower case: `public`, `internal`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Public => "public",
-            Self::Internal => "internal",
-        }
-    }
-}
-
-impl fmt::Display for FunctionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl fmt::Display for Visibility {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl Serialize for FunctionKind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl Serialize for Visibility {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-/// What is said of a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Description {
-    /// What it does.
-    pub text: &'static str,
-    /// Its arguments; `None` where they are not described. Where they are, a call by name may give no others.
-    pub arguments: Option<&'static [ArgumentDescription]>,
-    /// The type of its result.
-    pub output: &'static str,
-}
-
-/// What is said of an argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ArgumentDescription {
-    /// Its name in JSON.
-    pub name: &'static str,
-    /// Its type in Rust; an `Option` may be left out.
-    pub type_name: &'static str,
-    /// What it means.
-    pub text: &'static str,
-    /// What it is where it is left out, as it is written in Rust.
-    pub default: Option<&'static str>,
 }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde_json::Value as Json;
 
-use super::{call, errors::CallError, function::Query};
+use super::{errors::CallError, function::Query, json};
 use crate::reactive::{CallbackSubscription, LiveQueryId, Subscription, Value};
 
 /// A subscription to a query that was named, not typed: for a network layer or a console. It behaves as a
@@ -65,7 +65,7 @@ impl fmt::Debug for JsonSubscription {
 struct Typed<Q: Query>(Subscription<Q::Output, Q::Error>);
 
 fn to_json<Q: Query>(value: Value<Q::Output, Q::Error>) -> Arrived {
-    value.map_err(CallError::of).and_then(|value: Arc<Q::Output>| call::to_json::<Q>(&value))
+    value.map_err(CallError::of).and_then(|value: Arc<Q::Output>| json::to_json::<Q>(&value))
 }
 
 impl<Q: Query> Values for Typed<Q> {

@@ -10,36 +10,55 @@
 //!
 //! This floor knows transactions and live queries. It must not know when functions run: that is the scheduler's.
 //!
-//! - `function.rs`: the traits, and what is said of a function.
-//! - `macros.rs`: `functions!`.
-//! - `engine.rs`: runs functions; `action.rs`: what an action reaches the database through.
-//! - `registry.rs`: the functions of a database, by name; `module.rs`: how a host hands them over.
-//! - `call.rs`: calls by name, with JSON; `json_subscription.rs`: subscriptions by name.
-//! - `errors.rs`: errors of the application, and of calls by name.
+//! - `guard.rs`: keeps a panic of the host's where it is.
+//! - `description.rs`: what is said of a function; `errors.rs`: errors of the application, and of calls by name.
 //! - `stats.rs`: counts and times of calls.
+//! - `function.rs`: functions that run in a transaction, as traits.
+//! - `environment.rs`: what functions find around them.
+//! - `engine.rs`: runs functions; `action.rs`: actions, and what they reach the database through.
+//! - `json.rs`, `json_subscription.rs`, `call.rs`: functions and subscriptions whose arguments and values are JSON.
+//! - `registry.rs`: the functions of a database, by name; `module.rs`: how a host hands them over.
+//! - `macros.rs`: `functions!`.
 
-mod action;
-mod call;
-mod engine;
+mod guard;
+
+mod description;
 mod errors;
-mod function;
-mod json_subscription;
-mod macros;
-mod module;
-mod registry;
 mod stats;
 
+mod function;
+
+mod environment;
+
+mod engine;
+
+mod action;
+
+mod json;
+mod json_subscription;
+
+mod call;
+
+mod registry;
+
+mod module;
+
+mod macros;
+
+pub(crate) use self::{
+    action::Attempt,
+    engine::Engine,
+    environment::Environment,
+    guard::guarded,
+    registry::{Functions, Runner},
+};
 pub use self::{
-    action::ActionContext,
+    action::{Action, ActionContext},
+    description::{ArgumentDescription, Caller, Description, FunctionKind, Visibility},
     errors::{ApplicationError, CallError, FunctionError},
-    function::{Action, ArgumentDescription, Caller, Description, Function, FunctionKind, Mutation, Query, Visibility},
+    function::{Function, Mutation, Query},
     json_subscription::JsonSubscription,
     module::{Module, Registration},
     registry::FunctionDescription,
     stats::{FunctionStats, RecentCall, Stats, TimeStats},
-};
-pub(crate) use self::{
-    action::Attempt,
-    engine::Engine,
-    registry::{Functions, Runner},
 };

@@ -7,8 +7,11 @@ use std::{
 };
 
 use super::{
+    action::Action,
     call,
-    function::{Action, FunctionKind, Mutation, Query},
+    description::FunctionKind,
+    environment::Resource,
+    function::{Mutation, Query},
     registry::{Entry, FunctionDescription, Runner},
 };
 use crate::schema::{TableOps, Tables};
@@ -52,7 +55,7 @@ pub trait Module {
 pub struct Registration {
     pub(crate) tables: Vec<TableOps>,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) resources: Vec<(&'static str, TypeId, Arc<dyn Any + Send + Sync>)>,
+    pub(crate) resources: Vec<Resource>,
     /// What the floors above collect; this one does not look into it.
     pub(crate) others: Vec<Box<dyn Any + Send>>,
 }

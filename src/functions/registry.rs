@@ -1,21 +1,19 @@
-//! The functions of a database, by name, and what their host gave them.
+//! The functions of a database, by name.
 
-use std::{
-    any::{Any, TypeId},
-    collections::HashMap,
-    sync::Arc,
-};
+use std::{any::TypeId, collections::HashMap, sync::Arc};
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 use serde_json::Value;
 
 use super::{
     action::ActionContext,
+    description::{ArgumentDescription, Caller, FunctionKind, Visibility},
     engine::Engine,
+    environment::{Environment, Resource},
     errors::CallError,
-    function::{ArgumentDescription, Function, FunctionKind, Visibility},
+    function::Function,
     json_subscription::JsonSubscription,
-    stats::{Recorder, Stats},
+    stats::Stats,
 };
 use crate::{error::RegistrationError, time::Clock, transaction::WriteTx};
 
@@ -97,21 +95,17 @@ pub(crate) enum Runner {
     },
 }
 
-/// What a host gives its functions: a value of each type.
-pub(super) type Resources = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
-
-/// The functions of a database. Transactions carry it.
+/// The functions of a database.
 pub(crate) struct Functions {
     entries: HashMap<&'static str, Entry>,
-    resources: Resources,
-    pub(super) recorder: Recorder,
+    environment: Arc<Environment>,
 }
 
 impl Functions {
     /// Checks names and takes the functions in.
     pub(crate) fn new(
         entries: Vec<Entry>,
-        resources: Vec<(&'static str, TypeId, Arc<dyn Any + Send + Sync>)>,
+        resources: Vec<Resource>,
         recent_calls: usize,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, RegistrationError> {
@@ -126,27 +120,19 @@ impl Functions {
                 return Err(RegistrationError::DuplicateFunction { name, first: first.type_name, second });
             }
         }
-        let mut by_type = Resources::new();
-        for (type_name, type_id, resource) in resources {
-            if by_type.insert(type_id, resource).is_some() {
-                return Err(RegistrationError::DuplicateResource { type_name });
-            }
-        }
-        Ok(Self { entries: by_name, resources: by_type, recorder: Recorder::new(recent_calls, clock) })
+        let types = by_name.iter().map(|(name, entry)| (*name, entry.type_id)).collect();
+        let environment = Arc::new(Environment::new(types, resources, recent_calls, clock)?);
+        Ok(Self { entries: by_name, environment })
+    }
+
+    /// What transactions carry for them.
+    pub(crate) fn environment(&self) -> &Arc<Environment> {
+        &self.environment
     }
 
     /// The function with this name.
     pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
-    }
-
-    /// Whether the function was registered under its name, and not another one.
-    pub(crate) fn has<F: Function>(&self) -> bool {
-        self.entries.get(F::NAME).is_some_and(|entry| entry.type_id == TypeId::of::<F>())
-    }
-
-    pub(super) fn resource<R: Any + Send + Sync>(&self) -> Option<&R> {
-        self.resources.get(&TypeId::of::<R>())?.downcast_ref()
     }
 
     /// Every function, by name.
@@ -158,7 +144,49 @@ impl Functions {
 
     /// What they have done so far.
     pub(crate) fn stats(&self) -> Stats {
-        self.recorder.snapshot()
+        self.environment.stats()
+    }
+
+    /// Runs the function of this name.
+    pub(crate) fn call(
+        &self,
+        engine: &Arc<Engine>,
+        name: &str,
+        arguments: Value,
+        caller: Caller,
+    ) -> Result<Value, CallError> {
+        match self.callable(name, caller)?.runner {
+            Runner::Query { call, .. } | Runner::Mutation { call, .. } | Runner::Action { call, .. } => {
+                call(engine, arguments)
+            }
+        }
+    }
+
+    /// Subscribes to the query of this name.
+    pub(crate) fn subscribe_by_name(
+        &self,
+        engine: &Engine,
+        name: &str,
+        arguments: Value,
+        caller: Caller,
+    ) -> Result<JsonSubscription, CallError> {
+        let entry = self.callable(name, caller)?;
+        match entry.runner {
+            Runner::Query { subscribe, .. } => subscribe(engine, arguments),
+            Runner::Mutation { .. } | Runner::Action { .. } => {
+                let (name, kind) = (entry.description.name, entry.description.kind);
+                Err(CallError::WrongKind { name, kind, wanted: "query" })
+            }
+        }
+    }
+
+    fn callable(&self, name: &str, caller: Caller) -> Result<&Entry, CallError> {
+        let unknown = || CallError::UnknownFunction { name: name.to_owned() };
+        let entry = self.find(name).ok_or_else(unknown)?;
+        match (entry.description.visibility, caller) {
+            (Visibility::Internal, Caller::Client) => Err(CallError::Internal { name: entry.description.name }),
+            (Visibility::Internal, Caller::Host) | (Visibility::Public, _) => Ok(entry),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use hdrhistogram::Histogram;
 use parking_lot::{Mutex, RwLock};
 
-use super::function::FunctionKind;
+use super::description::FunctionKind;
 use crate::time::{Clock, Timestamp};
 
 /// Percentiles are exact to this many digits.

@@ -42,17 +42,18 @@ pub enum Outcome {
 
 /// How much live queries have to do, for those who watch over a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LiveQueryHealth {
+#[non_exhaustive]
+pub struct LiveQueryHealth {
     /// Live queries; subscriptions that share one count once.
-    pub(crate) live_queries: usize,
+    pub live_queries: usize,
     /// Those of them that wait to be evaluated again.
-    pub(crate) dirty: usize,
+    pub dirty: usize,
     /// Commits of which it is not known yet which live queries they concern.
-    pub(crate) unmatched_commits: usize,
+    pub unmatched_commits: usize,
     /// The bytes of those that are kept whole.
-    pub(crate) unmatched_bytes: usize,
+    pub unmatched_bytes: usize,
     /// Callbacks that wait to be called.
-    pub(crate) callbacks_waiting: usize,
+    pub callbacks_waiting: usize,
 }
 
 /// A live query, whatever its type.

@@ -30,7 +30,6 @@ const QUERIES_AT_A_TIME: usize = 128;
 
 impl CommitObserver for Registry {
     fn committed(&self, commit: &Arc<Commit>) {
-        self.signals().tell(commit);
         let mut state = self.lock();
         state.announced_ts = commit.ts;
         let forgotten = state.recent.remember(commit);

@@ -19,7 +19,7 @@
 //! - `value_set.rs`, `sweep.rs`, `range_tree.rs`, `interval_map.rs`: which ranges contain some of many sorted keys.
 //! - `live_query.rs`: what a live query is to those who evaluate it.
 //! - `commit_keys.rs`: the keys of one commit and the ranges of one read set, compared in order.
-//! - `live_queries.rs`, `recent_commits.rs`, `unmatched_commits.rs`, `signals.rs`: parts of the registry.
+//! - `live_queries.rs`, `recent_commits.rs`, `unmatched_commits.rs`: parts of the registry.
 //! - `registry.rs`: the live queries and what they depend on, behind one lock.
 //! - `registration.rs`: takes in what queries read; `matching.rs`: finds the queries that a commit concerns.
 //! - `deliver.rs`: the newest value into the subscriber's hands.
@@ -29,33 +29,32 @@
 //! - `reactor.rs`: matches and evaluates, on a thread or step by step.
 //! - `callback_subscription.rs`, `subscription.rs`: the subscriber's hands.
 
-mod callback_subscription;
-mod callbacks;
-mod commit_keys;
-mod deliver;
-mod interval_map;
-mod live_queries;
-mod live_query;
-mod matching;
 mod panics;
-mod range_tree;
-mod reactor;
-mod recent_commits;
-mod registration;
-mod registry;
-mod shared;
-mod signals;
-mod subscription;
-mod sweep;
-mod threads;
-mod unmatched_commits;
 mod value_set;
+mod sweep;
+mod range_tree;
+mod interval_map;
+mod live_query;
+mod commit_keys;
+mod live_queries;
+mod recent_commits;
+mod unmatched_commits;
+mod registry;
+mod registration;
+mod matching;
+mod deliver;
 mod watched_query;
+mod shared;
+mod callbacks;
+mod threads;
+mod reactor;
+mod callback_subscription;
+mod subscription;
 
 pub use callback_subscription::CallbackSubscription;
 pub(crate) use deliver::Value;
 pub(crate) use live_query::Label;
-pub use live_query::{Evaluation, LiveQueryId, Outcome};
+pub use live_query::{Evaluation, LiveQueryHealth, LiveQueryId, Outcome};
 pub(crate) use panics::message_of;
 pub use reactor::Reactor;
 pub(crate) use reactor::ReactorCore;

@@ -16,13 +16,9 @@ use super::{
     live_query::{LiveQuery, LiveQueryHealth},
     panics::contained,
     recent_commits::RecentCommits,
-    signals::{Signal, Signals},
     unmatched_commits::{Unmatched, UnmatchedCommits},
 };
-use crate::{
-    encoding::{ByteRange, Key},
-    transaction::ReadOn,
-};
+use crate::transaction::ReadOn;
 
 /// How often a reactor that has nothing to do lets others run before it sleeps: 20 µs where nobody wants to. A writer
 /// that commits again within that time need not wake it, which costs the writer several microseconds.
@@ -41,7 +37,6 @@ pub(crate) struct Registry {
     work: Condvar,
     /// Whether there may be something to do. Set and cleared under the lock, and looked at without.
     may_have_work: AtomicBool,
-    signals: Signals,
 }
 
 /// What the lock of the registry guards.
@@ -93,7 +88,7 @@ impl Registry {
             is_reactor_asleep: false,
         };
         let (work, may_have_work) = (Condvar::new(), AtomicBool::new(false));
-        Self { state: Mutex::new(state), work, may_have_work, signals: Signals::default() }
+        Self { state: Mutex::new(state), work, may_have_work }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -179,21 +174,6 @@ impl Registry {
         Some(Dirty { id, query, _under_way: UnderWay(self) })
     }
 
-    /// Within every commit that writes keys in one of the ranges, calls `take_note` for each and then `tell` once. Both
-    /// must return at once.
-    pub(crate) fn signal(
-        &self,
-        ranges: Vec<ByteRange>,
-        take_note: Box<dyn Fn(&Key) + Send + Sync>,
-        tell: Box<dyn Fn() + Send + Sync>,
-    ) {
-        self.signals.add(Signal { ranges, take_note, tell });
-    }
-
-    pub(super) fn signals(&self) -> &Signals {
-        &self.signals
-    }
-
     /// Forgets every query, which ends their subscriptions, and takes no more.
     pub(crate) fn close(&self) {
         let (queries, dependencies, recent, unmatched) = {
@@ -205,7 +185,6 @@ impl Registry {
         };
         self.may_have_work.store(true, Ordering::Release);
         self.work.notify_all();
-        self.signals.clear();
         drop((dependencies, recent, unmatched));
         // The destructors of what queries captured are the host's, and one that panics keeps no other from running.
         for query in queries.into_iter() {

@@ -1,42 +1,24 @@
-//! [`DueWork`]: what is due, and that it is given out once.
+//! [`DueWork`]: what is due, given out once.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-
-use parking_lot::Mutex;
+use std::{fmt, sync::Arc, thread::ThreadId, time::Duration};
 
 use super::{
-    crons::CronPlan,
-    queue::Queue,
-    run::{Run, Task},
-    schedule::later,
-    tables::{Cron, Job, JobKind, JobStatus},
+    core::{Claim, SchedulerCore},
+    outcome::Ran,
+    pauses::Stuck,
+    queue::{self, Waiting},
+    tables::JobKind,
 };
-use crate::{
-    error::Error,
-    functions::Engine,
-    reactive::message_of,
-    schema::{Doc, Id},
-    time::Timestamp,
-};
+use crate::{error::Error, storage::CommitObserver, time::Timestamp};
 
-/// Finished jobs are removed when this part of the retention has passed since the last time, so that it is done for
-/// many at once.
-const FORGET_SLACK: u32 = 16;
+/// Mutations in one run: they share one wait for the disk.
+const MUTATIONS_PER_RUN: usize = 256;
 
 /// What runs may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RunKind {
-    /// Due mutations, in order, many in one run; and the engine's own upkeep of crons and finished jobs. There is at
-    /// most one such run at a time, and it does not wait for the outside.
+    /// Due mutations, in order, many in one run; and the engine's own upkeep of crons and finished jobs, and of outcomes
+    /// that could not be written before. There is at most one such run at a time, and it does not wait for the outside.
     Mutations,
     /// One due action. Any number at a time; each takes as long as it takes.
     Action,
@@ -46,137 +28,15 @@ pub enum RunKind {
 #[derive(Clone)]
 pub struct DueWork(Arc<SchedulerCore>);
 
-/// What schedulers work on.
-///
-/// `state` has a lock of its own, never held while a function runs or a transaction commits.
-pub(crate) struct SchedulerCore {
-    pub(super) engine: Arc<Engine>,
-    pub(super) retention: Duration,
-    pub(super) crons: HashMap<String, CronPlan>,
-    /// What waits, by kind.
-    mutations: Queue,
-    actions: Queue,
-    state: Mutex<State>,
-    is_stopped: AtomicBool,
-    /// The scheduler's, from when it begins until it is stopped: it holds what holds this.
-    wake: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
+/// Work that was claimed. [`execute`](Self::execute) runs it, on the thread that calls it; dropped without, also by a
+/// panic, it is given back and nothing has happened.
+#[must_use = "claimed work that is dropped is not run"]
+pub struct Run {
+    core: Arc<SchedulerCore>,
+    claim: Claim,
+    /// Jobs at most.
+    limit: usize,
 }
-
-#[derive(Default)]
-struct State {
-    /// Whether a run of mutations is out.
-    mutations_out: bool,
-    /// Actions that are out.
-    actions_out: HashSet<Id<Job>>,
-    /// When finished jobs are to be looked through next; none if there are none.
-    forget_at: Option<Timestamp>,
-}
-
-impl SchedulerCore {
-    pub(super) fn new(engine: Arc<Engine>, retention: Duration, crons: HashMap<String, CronPlan>) -> Self {
-        let (mutations, actions) = (Queue::new(JobKind::Mutation), Queue::new(JobKind::Action));
-        let (state, is_stopped, wake) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
-        Self { engine, retention, crons, mutations, actions, state, is_stopped, wake }
-    }
-
-    /// Gives out nothing any more; says whether it did until now.
-    pub(crate) fn stop(&self) -> bool {
-        drop(self.wake.lock().take());
-        !self.is_stopped.swap(true, Ordering::AcqRel)
-    }
-
-    /// Has the scheduler look again.
-    fn wake(&self) {
-        let wake = self.wake.lock().clone();
-        let woken = wake.map(|wake| catch_unwind(AssertUnwindSafe(|| wake())));
-        if let Some(Err(panic)) = woken {
-            // It is the host's, and runs within a commit that must not suffer from it.
-            tracing::error!(target: "tropism", message = message_of(&*panic), "the scheduler panicked when it was woken");
-        }
-    }
-
-    pub(super) fn is_stopped(&self) -> bool {
-        self.is_stopped.load(Ordering::Acquire)
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        self.engine.pipeline.now()
-    }
-
-    /// Takes back what was given out, and has the scheduler look again: what the run left behind was not to be seen
-    /// while it was out.
-    pub(super) fn give_back(&self, task: &Task) {
-        let mut state = self.state.lock();
-        match task {
-            Task::Mutations { .. } => state.mutations_out = false,
-            Task::Action(job) => {
-                state.actions_out.remove(job);
-            }
-        }
-        drop(state);
-        self.wake();
-    }
-
-    /// How much longer than they must finished jobs are kept, so that many go at once.
-    fn slack(&self) -> Duration {
-        (self.retention / FORGET_SLACK).max(Duration::from_millis(1))
-    }
-
-    /// Takes note that a job has finished: one day it is to be forgotten.
-    pub(super) fn take_note_of_finished(&self) {
-        let forget_at = later(self.now(), self.retention + self.slack());
-        self.state.lock().forget_at.get_or_insert(forget_at);
-    }
-
-    /// Finds out when finished jobs are to be looked through next: at once, if there are more than were removed.
-    pub(super) fn plan_forgetting(&self, has_more: bool) -> Result<(), Error> {
-        let (now, slack) = (self.now(), self.slack());
-        let oldest = self.engine.pipeline.read(|tx| -> Result<_, Error> {
-            let mut oldest = None;
-            for status in FINISHED {
-                for kind in [JobKind::Mutation, JobKind::Action] {
-                    let first = tx.query(Job::by_queue).eq((status, kind)).first()?.map(|job| job.due_at);
-                    oldest = oldest.into_iter().chain(first).min();
-                }
-            }
-            Ok(oldest)
-        })?;
-        let at = |oldest| if has_more { now } else { later(oldest, self.retention + slack).max(later(now, slack)) };
-        self.state.lock().forget_at = oldest.map(at);
-        Ok(())
-    }
-
-    /// Whether finished jobs are to be looked through.
-    pub(super) fn is_to_forget(&self, now: Timestamp) -> bool {
-        self.state.lock().forget_at.is_some_and(|at| at <= now)
-    }
-
-    /// Due mutations, in order.
-    pub(super) fn due_mutations(&self, now: Timestamp, limit: usize) -> Result<Vec<Doc<Job>>, Error> {
-        self.mutations.due(&self.engine, now, limit)
-    }
-
-    fn next_mutation(&self) -> Result<Option<Timestamp>, Error> {
-        let job = self.mutations.first(&self.engine, |_| true)?;
-        // A row that is nobody's would be due for ever, for nobody sets its next time.
-        let is_declared = |cron: &Doc<Cron>| self.crons.contains_key(&cron.name);
-        let cron = match self.crons.is_empty() {
-            true => None,
-            false => self.engine.pipeline.read(|tx| tx.query(Cron::by_next_run_at).filter(is_declared).first())?,
-        };
-        let forget_at = self.state.lock().forget_at;
-        Ok([job.map(|job| job.due_at), cron.map(|cron| cron.next_run_at), forget_at].into_iter().flatten().min())
-    }
-
-    fn next_action(&self) -> Result<Option<(Timestamp, Id<Job>)>, Error> {
-        let out = self.state.lock().actions_out.clone();
-        let job = self.actions.first(&self.engine, |job| !out.contains(&job.id()))?;
-        Ok(job.map(|job| (job.due_at, job.id())))
-    }
-}
-
-/// What finished jobs can be.
-pub(super) const FINISHED: [JobStatus; 3] = [JobStatus::Succeeded, JobStatus::Failed, JobStatus::Cancelled];
 
 impl fmt::Debug for DueWork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -191,51 +51,25 @@ impl DueWork {
 
     /// Has `wake` called, within the commit, whenever something may have become due earlier than was known.
     pub(crate) fn on_new_work(&self, wake: impl Fn() + Send + Sync + 'static) -> Result<(), Error> {
-        let registry = &self.0.engine.reactor.registry;
-        let ranges = self.0.engine.pipeline.read(|tx| -> Result<_, Error> {
-            let queue = |kind| tx.query(Job::by_queue).eq((JobStatus::Queued, kind)).key_range();
-            let cancelled = tx.query(Job::by_queue).eq(JobStatus::Cancelled).key_range()?;
-            let crons = tx.query(Cron::by_next_run_at).key_range()?;
-            Ok([queue(JobKind::Mutation)?, queue(JobKind::Action)?, cancelled, crons])
-        })?;
-        let [mutations, actions, cancelled, _] = ranges.clone();
-        // The registry outlives the scheduler's work only by what it is told here.
-        let (core, told) = (Arc::downgrade(&self.0), Arc::downgrade(&self.0));
-        registry.signal(
-            ranges.to_vec(),
-            Box::new(move |key| {
-                let Some(core) = core.upgrade() else { return };
-                match () {
-                    () if mutations.contains(key) => core.mutations.take_note(key),
-                    () if actions.contains(key) => core.actions.take_note(key),
-                    () if cancelled.contains(key) => core.take_note_of_finished(),
-                    () => {}
-                }
-            }),
-            Box::new(move || {
-                if let Some(core) = told.upgrade() {
-                    core.wake();
-                }
-            }),
-        );
-        *self.0.wake.lock() = Some(Arc::new(wake));
-        self.0.plan_forgetting(false)
+        let core = &self.0;
+        core.waking.begin(Arc::new(wake));
+        core.engine.pipeline.store().observe(Arc::clone(&core.waking) as Arc<dyn CommitObserver>);
+        core.plan_forgetting(false)
     }
 
     /// When the next work of this kind is due, that is not given out already: perhaps a time that has passed. `None`
-    /// when there is none, or when a run of mutations is out; the scheduler is woken when a run has ended.
+    /// when there is none, or when a run of mutations is out; the scheduler is woken when a run has ended. Work that
+    /// could not be written is due again after a pause.
     ///
     /// # Errors
     ///
     /// A storage failure; `Closed`.
     pub fn next_due(&self, kind: RunKind) -> Result<Option<Timestamp>, Error> {
         let core = &self.0;
-        if core.is_stopped() || (kind == RunKind::Mutations && core.state.lock().mutations_out) {
-            return Ok(None);
-        }
+        let now = core.look();
         match kind {
-            RunKind::Mutations => core.next_mutation(),
-            RunKind::Action => Ok(core.next_action()?.map(|(due_at, _)| due_at)),
+            RunKind::Mutations => core.next_upkeep_or_mutation(now),
+            RunKind::Action => Ok(core.next_job(JobKind::Action)?.map(|(at, _)| at)),
         }
     }
 
@@ -248,31 +82,21 @@ impl DueWork {
         self.claim_at_most(kind, usize::MAX)
     }
 
-    /// The same, for a scheduler that wants no more than so many mutations in a run.
-    pub(super) fn claim_at_most(&self, kind: RunKind, mutations: usize) -> Result<Option<Run>, Error> {
+    /// The same, for a scheduler that wants no more than so many jobs in a run.
+    pub(super) fn claim_at_most(&self, kind: RunKind, limit: usize) -> Result<Option<Run>, Error> {
         let core = &self.0;
-        let now = core.now();
-        if self.next_due(kind)?.is_none_or(|due_at| due_at > now) {
-            return Ok(None);
-        }
-        let action = match kind {
-            RunKind::Mutations => None,
-            RunKind::Action => core.next_action()?,
-        };
-        let mut state = core.state.lock();
-        let task = match (kind, action) {
-            (RunKind::Mutations, _) if !state.mutations_out => {
-                state.mutations_out = true;
-                Task::Mutations { limit: mutations }
+        let now = core.look();
+        let is_due = |at: &Timestamp| *at <= now;
+        let claim = match kind {
+            RunKind::Mutations => core.next_upkeep_or_mutation(now)?.filter(is_due).map(|_| Claim::Mutations),
+            RunKind::Action => {
+                let next = core.next_job(JobKind::Action)?.filter(|(at, _)| is_due(at));
+                next.map(|(_, waiting)| Claim::Action(waiting))
             }
-            (RunKind::Action, Some((due_at, job))) if due_at <= now && state.actions_out.insert(job) => {
-                Task::Action(job)
-            }
-            // Another thread was faster; it, or a wake, sees to what is left.
-            (RunKind::Mutations | RunKind::Action, _) => return Ok(None),
         };
-        drop(state);
-        Ok(Some(Run::new(Arc::clone(core), task)))
+        // Where another thread was faster, it, or a wake, sees to what is left.
+        let claim = claim.filter(|claim| core.state().claim(*claim));
+        Ok(claim.map(|claim| Run { core: Arc::clone(core), claim, limit }))
     }
 
     /// The time now, by the clock of the database.
@@ -284,5 +108,139 @@ impl DueWork {
     pub fn until(&self, time: Timestamp) -> Duration {
         let millis = time.as_millis().saturating_sub(self.now().as_millis());
         Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    }
+
+    /// Whether a thread waits in `Db::close`, for what is running to end.
+    pub(super) fn is_closing(&self, thread: ThreadId) -> bool {
+        self.0.is_closing(thread)
+    }
+
+    pub(super) fn core(&self) -> &SchedulerCore {
+        &self.0
+    }
+}
+
+impl SchedulerCore {
+    /// When a run of mutations has something to do: a mutation, or upkeep.
+    fn next_upkeep_or_mutation(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        if !self.state().may_give_out(JobKind::Mutation) {
+            return Ok(None);
+        }
+        if self.waking.take_has_finished() {
+            self.take_note_of_finished();
+        }
+        let correction = self.needs_correction(now)?.then_some(now);
+        let jobs = self.next_job(JobKind::Mutation)?.map(|(at, _)| at);
+        let crons = self.next_cron()?;
+        let state = self.state();
+        let pauses = &state.pauses;
+        let after_pause = |stuck, at: Timestamp| pauses.until(stuck).map_or(at, |until| until.max(at));
+        let outcomes = state.kept.jobs().map(|job| after_pause(Stuck::Outcome(job), now)).min();
+        let correction = correction.map(|at| after_pause(Stuck::Correction, at));
+        let forgetting = state.forgetting.at.map(|at| after_pause(Stuck::Forgetting, at));
+        let paused_cron = pauses.first_cron();
+        Ok([correction, jobs, crons, paused_cron, outcomes, forgetting].into_iter().flatten().min())
+    }
+
+    /// The job of a kind that runs next, and when: one that waits when it is due, one that is paused when its pause is
+    /// over.
+    fn next_job(&self, kind: JobKind) -> Result<Option<(Timestamp, Waiting)>, Error> {
+        let mut next: Option<(Timestamp, Waiting)> = {
+            let state = self.state();
+            if !state.may_give_out(kind) {
+                return Ok(None);
+            }
+            let paused = state.pauses.jobs(kind).filter(|(_, waiting)| !state.actions_out.contains(&waiting.job));
+            let next = paused.min();
+            if state.pauses.is_full(kind) {
+                return Ok(next);
+            }
+            next
+        };
+        let waiting = self.waiting(kind, 1, None)?;
+        next = next.into_iter().chain(waiting.into_iter().map(|waiting| (waiting.due_at, waiting))).min();
+        Ok(next)
+    }
+
+    /// The first jobs that wait and are neither out nor paused nor kept, at most `limit` and none that is due after
+    /// `until`.
+    fn waiting(&self, kind: JobKind, limit: usize, until: Option<Timestamp>) -> Result<Vec<Waiting>, Error> {
+        let mut waiting = Vec::new();
+        self.engine.pipeline.read(|tx| {
+            queue::walk(tx, kind, |found| {
+                if until.is_some_and(|until| found.due_at > until) {
+                    return false;
+                }
+                let state = self.state();
+                let is_out = state.actions_out.contains(&found.job) || state.kept.get(found.job).is_some();
+                if !is_out && !state.pauses.has_job(kind, found.job) {
+                    waiting.push(found);
+                }
+                waiting.len() < limit
+            })
+        })?;
+        Ok(waiting)
+    }
+
+    /// The mutations that are due and not paused, in the order in which they are due.
+    fn due_mutations(&self, now: Timestamp, limit: usize) -> Result<Vec<Waiting>, Error> {
+        let (mut due, is_full) = {
+            let state = self.state();
+            let over = state.pauses.jobs(JobKind::Mutation).filter(|(until, _)| *until <= now);
+            (over.map(|(_, waiting)| waiting).collect::<Vec<_>>(), state.pauses.is_full(JobKind::Mutation))
+        };
+        if !is_full {
+            due.extend(self.waiting(JobKind::Mutation, limit, Some(now))?);
+        }
+        due.sort();
+        due.truncate(limit);
+        Ok(due)
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("claim", &self.claim).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.core.give_back(self.claim);
+    }
+}
+
+impl Run {
+    /// Which kind of work it is.
+    pub fn kind(&self) -> RunKind {
+        match self.claim {
+            Claim::Mutations => RunKind::Mutations,
+            Claim::Action(_) => RunKind::Action,
+        }
+    }
+
+    /// Runs it, and says what came of which job. Functions that fail or panic are no errors; their jobs say so. Nor is
+    /// it an error if something cannot be written now, for want of room for example: it is tried again after a pause, an
+    /// action without running again. Once the database's scheduler has been stopped nothing more begins.
+    ///
+    /// # Errors
+    ///
+    /// A storage failure after which nothing can be written until the database is opened again, or the queue could not
+    /// be read: jobs that are not in the answer are where their rules put them.
+    pub fn execute(self) -> Result<Vec<Ran>, Error> {
+        match self.claim {
+            Claim::Action(waiting) => Ok(self.core.run_action(waiting)?.into_iter().collect()),
+            Claim::Mutations => {
+                let now = self.core.look();
+                self.core.correct(now)?;
+                self.core.fire_crons(now)?;
+                self.core.forget(now)?;
+                let mut ran = self.core.write_outcomes(now, self.limit)?;
+                let left = self.limit.saturating_sub(ran.len());
+                let due = self.core.due_mutations(now, left.min(MUTATIONS_PER_RUN))?;
+                ran.extend(self.core.run_mutations(due)?);
+                Ok(ran)
+            }
+        }
     }
 }

@@ -19,12 +19,12 @@ pub trait Scheduler: Send + Sync + 'static {
     fn start(&self, work: DueWork) -> Result<(), Error>;
 
     /// Something may be due earlier than was known. Called within a commit, on any thread: it notes that and returns at
-    /// once.
+    /// once. No lock of the scheduler's work is held meanwhile. A panic is logged and ends nothing.
     fn wake(&self);
 
     /// Ends. Called once, before the database closes; afterwards nothing can be claimed. What is running may be waited
-    /// for. A run that ends later changes nothing any more; its job is where its rule puts it when the database is
-    /// opened again.
+    /// for, but not on the thread that this is called on, which may run an action that closes the database. A run that
+    /// ends later changes nothing any more; its job is where its rule puts it when the database is opened again.
     fn stop(&self);
 
     /// The clock that the database goes by, where the scheduler has one of its own.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::{
     due::{DueWork, RunKind},
     interface::Scheduler,
-    run::Ran,
+    outcome::Ran,
     schedule::later,
 };
 use crate::{

@@ -16,34 +16,83 @@
 //! by name. It must not know threads, but for `thread.rs`.
 //!
 //! - `tables.rs`: [`Job`] and [`Cron`], ordinary tables.
-//! - `schedule.rs`: `tx.schedule()`; `retry.rs`: how long to wait before another attempt.
-//! - `due.rs`: what is due, and that it is given out once; `run.rs`: runs it; `finish.rs`: what becomes of the job.
-//! - `queue.rs`: what waits, from where the last look ended.
-//! - `crons.rs`: what crons are declared, and when they run; `cron_expression.rs`: the times of an expression.
+//! - `retry.rs`: how long to wait before another attempt; `schedule.rs`: `tx.schedule()`.
+//! - `queue.rs`: what waits, in order.
+//! - `cron_expression.rs`: the times of an expression; `cron_schedule.rs`: the times of a cron, and which have been.
+//! - `pauses.rs`: what could not be written, and when it is tried again; `outcome.rs`: what becomes of a job;
+//!   `kept.rs`: outcomes that could not be written yet.
+//! - `waking.rs`: hears of commits; `core.rs`: what all of the following share, and who has claimed what.
+//! - `forget.rs`: removes finished jobs; `correct.rs`: puts times right after the clock was ahead; `recover.rs`: what was
+//!   interrupted by the end of the process; `crons.rs`: declared crons; `work.rs`: runs jobs.
+//! - `open.rs`: opens all of it; `due.rs`: what is due, given out once; `health.rs`: how it stands.
 //! - `interface.rs`: the trait; `thread.rs` and `manual.rs`: the two that come with the crate.
+//!
+//! When something cannot be written, for want of room or because an operation of the disk failed, it waits for a pause
+//! that grows from 100 ms to 30 s and is tried again; everything else goes on. A mutation then stays queued, an action
+//! that could not be marked as running does not begin, and how an action ended is kept in memory until it is written, so
+//! that it does not run again. Only the end of the process can lose that; the job is then where its rule for interrupted
+//! ones puts it. Jobs that run are read one at a time, whatever their size.
+//!
+//! When the clock is put back, what was set while it was ahead is put right without a reopen: jobs for now and after a
+//! wait wait from then on, crons run at their next time, and finished jobs are kept for their time from then on. A cron
+//! does not run twice for one time. Jobs for a point in time wait for it. When the clock jumps ahead, what is due by it
+//! runs, but finished jobs are removed no earlier than ten minutes (or a sixteenth of the retention, if that is
+//! shorter) after the jump, in case it is put right.
+
+mod tables;
+
+mod retry;
+
+mod schedule;
+
+mod queue;
 
 #[cfg(feature = "cron")]
 mod cron_expression;
+mod cron_schedule;
+
+mod pauses;
+
+mod outcome;
+
+mod kept;
+
+mod waking;
+
+mod core;
+
+mod forget;
+
+mod correct;
+
+mod recover;
+
 mod crons;
+
+mod work;
+
+mod open;
+
 mod due;
-mod finish;
+
+mod health;
+
 mod interface;
-mod manual;
-mod queue;
-mod retry;
-mod run;
-mod schedule;
-mod tables;
+
 mod thread;
 
-pub(crate) use self::{crons::CronDefinition, due::SchedulerCore};
+mod manual;
+
+pub(crate) use self::{core::SchedulerCore, crons::CronDefinition};
 pub use self::{
-    crons::CronSchedule,
-    due::{DueWork, RunKind},
+    core::SchedulerFailure,
+    cron_schedule::CronSchedule,
+    due::{DueWork, Run, RunKind},
+    health::SchedulerHealth,
     interface::Scheduler,
     manual::ManualScheduler,
+    outcome::Ran,
     retry::Retry,
-    run::{Ran, Run},
     schedule::{Schedulable, Schedule},
     tables::{Cron, Job, JobKind, JobStatus, MAX_JOB_ARGUMENTS_BYTES, MAX_JOB_RESULT_BYTES},
     thread::ThreadScheduler,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, ScheduleError},
-    functions::{Action, Function, Functions, Mutation},
+    functions::{Action, Environment, Function, Mutation},
     schema::Id,
     time::Timestamp,
     transaction::WriteTx,
@@ -87,39 +87,46 @@ impl Schedule<'_> {
         Self { retry: Some(retry), ..self }
     }
 
-    /// Schedules a function for as soon as the transaction is committed.
+    /// Schedules a function for as soon as the transaction is committed. If the clock was ahead and is put right, the
+    /// job is due at once all the same.
     ///
     /// # Errors
     ///
     /// [`NotRegistered`](ScheduleError::NotRegistered); arguments that are larger than
     /// [`MAX_JOB_ARGUMENTS_BYTES`] or do not read back from JSON; and what [`WriteTx::insert`] answers.
     pub fn now<F: Schedulable<Kind>, Kind>(self, function: F) -> Result<Id<Job>, Error> {
-        let due_at = self.tx.now();
-        self.at(due_at, function)
+        self.after(Duration::ZERO, function)
     }
 
-    /// Schedules a function for a time after the beginning of the transaction.
+    /// Schedules a function for a time after the beginning of the transaction. If the clock was ahead and is put right,
+    /// the wait begins again then.
     ///
     /// # Errors
     ///
     /// As for [`now`](Self::now).
     pub fn after<F: Schedulable<Kind>, Kind>(self, wait: Duration, function: F) -> Result<Id<Job>, Error> {
-        let due_at = later(self.tx.now(), wait);
-        self.at(due_at, function)
+        let due = Due::after(self.tx.now(), wait);
+        self.insert(due, function)
     }
 
-    /// Schedules a function for a point in time; one that has passed is as soon as possible.
+    /// Schedules a function for a point in time; one that has passed is as soon as possible. Whatever happens to the
+    /// clock, it runs when the clock shows that time.
     ///
     /// # Errors
     ///
     /// As for [`now`](Self::now).
     pub fn at<F: Schedulable<Kind>, Kind>(self, due_at: Timestamp, function: F) -> Result<Id<Job>, Error> {
+        let due = Due { at: due_at, since: self.tx.now(), wait_ms: None };
+        self.insert(due, function)
+    }
+
+    fn insert<F: Schedulable<Kind>, Kind>(self, due: Due, function: F) -> Result<Id<Job>, Error> {
         let name = F::NAME;
-        if !self.tx.companion::<Functions>().is_some_and(Functions::has::<F>) {
+        if !self.tx.companion::<Environment>().is_some_and(Environment::has::<F>) {
             return Err(ScheduleError::NotRegistered { function: name }.into());
         }
         let arguments = stored_arguments(&function)?;
-        let job = new_job(name, F::KIND, arguments, due_at, self.retry);
+        let job = new_job(name, F::KIND, arguments, due, self.retry);
         self.tx.insert(job)
     }
 
@@ -135,7 +142,7 @@ impl Schedule<'_> {
         self.tx.patch(job, |job| {
             was_open = !job.is_finished();
             if was_open {
-                job.status = JobStatus::Cancelled;
+                (job.status, job.since) = (JobStatus::Cancelled, now);
                 // What waited for a distant day is not to be kept until then.
                 job.due_at = job.due_at.min(now);
                 job.finished_at = Some(now);
@@ -157,11 +164,39 @@ impl Schedule<'_> {
             was_finished = job.is_finished();
             if was_finished {
                 job.status = JobStatus::Queued;
-                (job.due_at, job.attempts, job.finished_at) = (now, 0, None);
+                Due::after(now, Duration::ZERO).put_into(job);
+                (job.attempts, job.finished_at) = (0, None);
             }
         })?;
         Ok(was_finished)
     }
+}
+
+/// When a job is due: at a point in time, or a wait after another time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    /// When.
+    pub(super) at: Timestamp,
+    /// When that was said.
+    pub(super) since: Timestamp,
+    /// How long after `since`, where it is a wait.
+    pub(super) wait_ms: Option<u64>,
+}
+
+impl Due {
+    /// A wait after `since`.
+    pub(super) fn after(since: Timestamp, wait: Duration) -> Self {
+        Self { at: later(since, wait), since, wait_ms: Some(millis(wait)) }
+    }
+
+    /// Sets the times of a job that is queued.
+    pub(super) fn put_into(self, job: &mut Job) {
+        (job.due_at, job.since, job.wait_ms) = (self.at, self.since, self.wait_ms);
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The arguments as they are stored, if they read back.
@@ -176,21 +211,16 @@ pub(super) fn stored_arguments<F: Function>(function: &F) -> Result<String, Sche
     Ok(arguments)
 }
 
-pub(super) fn new_job(
-    function: &str,
-    kind: JobKind,
-    arguments: String,
-    due_at: Timestamp,
-    retry: Option<Retry>,
-) -> Job {
+pub(super) fn new_job(function: &str, kind: JobKind, arguments: String, due: Due, retry: Option<Retry>) -> Job {
     let policy = retry.unwrap_or_else(|| Retry::attempts(1));
-    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     Job {
         function: function.to_owned(),
         kind,
         arguments,
         status: JobStatus::Queued,
-        due_at,
+        due_at: due.at,
+        since: due.since,
+        wait_ms: due.wait_ms,
         attempts: 0,
         attempt_limit: policy.attempts,
         is_at_least_once: retry.is_some(),

@@ -47,6 +47,12 @@ schema! {
         status: JobStatus,
         /// When it is to run, or is to run again.
         due_at: Timestamp,
+        /// When it came to its status, by the clock of the database. A clock that is set back before this time was
+        /// ahead; this time is then set to the corrected one.
+        since: Timestamp = Timestamp::EPOCH,
+        /// How long after `since` a queued job is due, in milliseconds; `None` for a job that was scheduled for a
+        /// point in time. A job with a wait is due again after the same wait when a clock that was ahead is put right.
+        wait_ms: Option<u64> = None,
         /// How many attempts have begun.
         attempts: u32,
         /// How many there may be.
@@ -76,6 +82,8 @@ schema! {
     } with {
         /// What waits, in order; and what has finished.
         index by_queue (status, kind, due_at);
+        /// The jobs of a status, by how long they have had it.
+        index by_status_and_since (status, since);
         /// The history of a cron.
         index by_cron_and_status (cron_id, status) on delete set null;
     }
@@ -96,6 +104,16 @@ schema! {
         last_run_at: Option<Timestamp>,
         /// How often it was left out, for the run before had not ended.
         skipped: u64,
+        /// The first of the newest unbroken sequence of its times that ran or were left out.
+        covered_from: Option<Timestamp> = None,
+        /// The last of them.
+        covered_until: Option<Timestamp> = None,
+        /// The last of the sequence before.
+        covered_before: Option<Timestamp> = None,
+        /// The first of the times that ran while the clock was ahead. They do not run again.
+        ahead_from: Option<Timestamp> = None,
+        /// The last of them.
+        ahead_until: Option<Timestamp> = None,
     } with {
         /// By its name.
         unique by_name (name);
@@ -111,6 +129,12 @@ impl Job {
             JobStatus::Succeeded | JobStatus::Failed | JobStatus::Cancelled => true,
             JobStatus::Queued | JobStatus::Running | JobStatus::Unrunnable => false,
         }
+    }
+
+    /// The size of its texts, which are all of a row that can be large.
+    pub(super) fn text_bytes(&self) -> usize {
+        let texts = [&self.result, &self.error, &self.error_data].into_iter().flatten();
+        self.arguments.len() + texts.map(String::len).sum::<usize>()
     }
 
     /// What it answered, if it has run.

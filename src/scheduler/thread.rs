@@ -13,7 +13,10 @@ use super::{
     due::{DueWork, RunKind},
     interface::Scheduler,
 };
-use crate::error::{Error, StorageError};
+use crate::{
+    error::{Error, StorageError},
+    functions::guarded,
+};
 
 /// Nobody rests longer than this: the clock of the machine may be set meanwhile.
 const LONGEST_REST: Duration = Duration::from_secs(60);
@@ -25,11 +28,17 @@ const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// An action that hangs keeps its own thread busy and no other; mutations go on even if all actions hang. When the
 /// database closes, what is running is waited for, so long and no longer; what is left then ends by itself or with the
 /// process, and its job is where its rule puts it.
+///
+/// An action that closes the database does not wait for itself, nor for another one that closes it at the same time.
+/// One that has a thread of its own close the database, and waits for that, cannot be told from one that is busy: it is
+/// waited for as long as the limit says.
 pub struct ThreadScheduler {
     workers: usize,
     stop_limit: Duration,
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// From when the scheduler begins until it stops.
+    work: Mutex<Option<DueWork>>,
 }
 
 /// What the threads share. One lock, never held while something runs.
@@ -69,7 +78,7 @@ impl ThreadScheduler {
     /// Four threads for actions; ten seconds for what is running to end.
     pub fn new() -> Self {
         let (workers, stop_limit) = (4, Duration::from_secs(10));
-        Self { workers, stop_limit, shared: Arc::default(), threads: Mutex::default() }
+        Self { workers, stop_limit, shared: Arc::default(), threads: Mutex::default(), work: Mutex::default() }
     }
 
     /// How many actions may run at a time, one at least.
@@ -93,6 +102,7 @@ impl ThreadScheduler {
 
 impl Scheduler for ThreadScheduler {
     fn start(&self, work: DueWork) -> Result<(), Error> {
+        *self.work.lock() = Some(work.clone());
         let mutations = self.spawn("tropism-mutations", &work, RunKind::Mutations);
         let mut actions = 0..self.workers;
         let started =
@@ -103,30 +113,38 @@ impl Scheduler for ThreadScheduler {
     fn wake(&self) {
         self.shared.state.lock().wakes += 1;
         self.shared.work.notify_all();
+        // Whoever waits in `stop` looks again at whom it waits for.
+        self.shared.ended.notify_all();
     }
 
     fn stop(&self) {
         let own = std::thread::current().id();
+        let work = self.work.lock().take();
+        // A thread that waits in `Db::close` waits for this one.
+        let is_waited_for =
+            |thread: &ThreadId| *thread != own && !work.as_ref().is_some_and(|work| work.is_closing(*thread));
         let mut state = self.shared.state.lock();
         state.is_stopping = true;
         self.shared.work.notify_all();
-        let others = |state: &State| state.running.iter().any(|thread| *thread != own);
         let deadline = Instant::now().checked_add(self.stop_limit);
-        while others(&state) {
+        while state.running.iter().any(is_waited_for) {
             match deadline {
                 None => self.shared.ended.wait(&mut state),
                 Some(deadline) if self.shared.ended.wait_until(&mut state, deadline).timed_out() => break,
                 Some(_) => {}
             }
         }
-        let left = state.running.iter().filter(|thread| **thread != own).count();
+        let left = state.running.iter().filter(|thread| is_waited_for(thread)).count();
+        let busy = state.running.clone();
         drop(state);
         if left > 0 {
             tracing::warn!(target: "tropism", left, "jobs are still running; the database closes without them");
         }
-        for thread in std::mem::take(&mut *self.threads.lock()) {
-            // One that hangs is left to itself, and so is the one that this runs on.
-            if left == 0 && thread.thread().id() != own && thread.join().is_err() {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            // One that is busy is left to itself, and so is the one that this runs on.
+            let id = thread.thread().id();
+            if id != own && !busy.contains(&id) && thread.join().is_err() {
                 tracing::error!(target: "tropism", "a scheduler thread panicked");
             }
         }
@@ -138,14 +156,19 @@ impl Shared {
     fn serve(&self, work: &DueWork, kind: RunKind) {
         let mut seen = 0;
         loop {
-            let ran = self.run_one(work, kind);
-            let has_failed = ran.is_err();
+            // Whatever panics here (a function's panic is its job's) must not end the thread.
+            let ran =
+                guarded(|| self.run_one(work, kind).map(|has_run| (!has_run).then(|| rest_until_due(work, kind))));
+            let has_failed = !matches!(ran, Ok(Ok(_)));
             let rest = match ran {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => rest_until_due(work, kind),
-                Err(Error::Storage(StorageError::Closed)) => return,
-                Err(error) => {
+                Ok(Ok(rest)) => rest.unwrap_or_default(),
+                Ok(Err(Error::Storage(StorageError::Closed))) => return,
+                Ok(Err(error)) => {
                     tracing::error!(target: "tropism", %error, "a job could not be run");
+                    REST_AFTER_FAILURE
+                }
+                Err(message) => {
+                    tracing::error!(target: "tropism", message, "a job could not be run, for something panicked");
                     REST_AFTER_FAILURE
                 }
             };

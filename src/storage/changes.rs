@@ -119,9 +119,7 @@ impl Changes {
                 let (Ok(last) | Err(last)) = find(list, end);
                 ChangesRange::Few(list[first..last.max(first)].iter())
             }
-            Map::Many(tree) => {
-                ChangesRange::Many(tree.range::<Key, _>((Bound::Included(start), Bound::Excluded(end))))
-            }
+            Map::Many(tree) => ChangesRange::Many(tree.range::<Key, _>((Bound::Included(start), Bound::Excluded(end)))),
         }
     }
 

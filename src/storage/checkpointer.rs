@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     error::StorageError,
-    time::{Clock, Timestamp},
+    time::{Clock, Timestamp, Ts},
 };
 
 /// Writes checkpoints, one at a time.
@@ -66,7 +66,7 @@ struct Frozen {
 #[non_exhaustive]
 pub struct CheckpointReport {
     /// The commit that the base stands at since then.
-    pub ts: u64,
+    pub ts: Ts,
     /// When it ended, by the clock of the database.
     pub ended_at: Timestamp,
     /// How long it took.
@@ -131,7 +131,8 @@ impl Checkpointer {
         match &written {
             Ok(()) => {
                 let (ts, size_bytes) = (frozen.figures.ts, frozen.overlay.size_bytes());
-                let report = CheckpointReport { ts, ended_at: now, duration: started.elapsed(), size_bytes };
+                let report =
+                    CheckpointReport { ts: Ts::from_u64(ts), ended_at: now, duration: started.elapsed(), size_bytes };
                 tracing::debug!(target: "tropism", ts, size_bytes, elapsed = ?report.duration, "checkpoint");
                 if state.failure.take().is_some() {
                     tracing::info!(target: "tropism", "checkpoints work again");

@@ -74,11 +74,6 @@ impl EmptyRanges {
             self.ranges.insert(start, EmptyRange { end: key.clone(), since_ts: range.since_ts });
         }
     }
-
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
-        self.ranges.clear();
-    }
 }
 
 /// The empty ranges of the committed state, shared by all readers.

@@ -335,9 +335,8 @@ impl<'a> Scan<'a> {
 
     fn seek_own(&mut self, from: &Key, to: &Key) {
         let is_crossed = from >= to;
-        self.own = (!self.changes.is_empty()).then(|| {
-            OwnLayer::new(self.changes.range(if is_crossed { to } else { from }, to), self.order)
-        });
+        self.own = (!self.changes.is_empty())
+            .then(|| OwnLayer::new(self.changes.range(if is_crossed { to } else { from }, to), self.order));
     }
 
     fn seek_base(&mut self, from: &[u8], to: &[u8]) -> Result<(), StorageError> {

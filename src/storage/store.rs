@@ -77,7 +77,9 @@ pub(crate) struct StoreHealth {
     pub(crate) durable_ts: u64,
     pub(crate) oldest_snapshot_ts: u64,
     pub(crate) log_bytes: u64,
+    pub(crate) checkpoint_bytes: usize,
     pub(crate) memory_bytes: usize,
+    pub(crate) overlay_limit_bytes: usize,
     pub(crate) is_checkpoint_pending: bool,
     pub(crate) last_checkpoint: Option<CheckpointReport>,
     pub(crate) checkpoint_failure: Option<CheckpointFailure>,
@@ -307,11 +309,16 @@ impl Store {
     pub(crate) fn health(&self) -> StoreHealth {
         let (last_checkpoint, checkpoint_failure) = self.checkpointer.reports();
         StoreHealth {
-            trouble: self.group.trouble(),
+            trouble: match self.is_closed.load(Ordering::Acquire) {
+                true => Some(StorageError::Closed),
+                false => self.group.trouble(),
+            },
             visible_ts: self.publisher.visible_ts(),
             durable_ts: self.group.durable_ts(),
             oldest_snapshot_ts: self.publisher.oldest_snapshot_ts(),
             log_bytes: self.log.size_bytes(),
+            checkpoint_bytes: self.options.checkpoint_bytes,
+            overlay_limit_bytes: self.options.overlay_limit_bytes,
             memory_bytes: self.publisher.layers().memory_bytes() + self.group.waiting_bytes(),
             is_checkpoint_pending: self.checkpointer.is_pending(),
             last_checkpoint,

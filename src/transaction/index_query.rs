@@ -11,9 +11,9 @@ use super::{
     rows::{Filter, Range, Rows},
 };
 use crate::{
-    encoding::{ByteRange, KEYSPACE_BYTES, KeyWriter, prefix_end},
+    encoding::{ByteRange, KeyWriter, prefix_end},
     error::{Error, TransactionError},
-    schema::{AsPart, Doc, Index, NextPart, Prefix, Table},
+    schema::{AsPart, Doc, Id, Index, NextPart, Prefix, Table},
     storage::Order,
 };
 
@@ -193,25 +193,10 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
         Ok(ByteRange::between(&range.start, &range.end))
     }
 
-    /// The rows whose keys are not before `floor`, each with its key, as long as `wants` answers true.
-    pub(crate) fn walk_from(
-        self,
-        floor: Option<&[u8]>,
-        mut wants: impl FnMut(Doc<T>, &[u8]) -> bool,
-    ) -> Result<(), Error> {
-        let whole = self.byte_range()?;
-        let mut range = whole.clone();
-        if let Some(floor) = floor.filter(|floor| *floor > range.start.as_slice()) {
-            range.start = floor.to_vec();
-        }
-        let keyspace = whole.start[..KEYSPACE_BYTES].to_vec();
-        let mut rows = Rows::new(self.tx, self.index.position(), range, whole, self.limit, self.filter)?;
-        while let Some(doc) = rows.next().transpose()? {
-            if !wants(doc, &[keyspace.as_slice(), rows.key()].concat()) {
-                break;
-            }
-        }
-        Ok(())
+    /// Visits the entries of an index as long as `visit` answers true: each as its key after the keyspace, and the id
+    /// of its row. Reads no rows, so a filter has no effect.
+    pub(crate) fn walk_keys(self, visit: impl FnMut(&[u8], Id<T>) -> bool) -> Result<(), Error> {
+        self.iter()?.walk_keys(visit)
     }
 
     fn byte_range(&self) -> Result<Range, Error> {

@@ -110,6 +110,18 @@ impl<'tx, T: Table> Rows<'tx, T> {
         Ok(count)
     }
 
+    /// Visits the entries without reading their rows, as long as `visit` answers true.
+    pub(super) fn walk_keys(mut self, mut visit: impl FnMut(&[u8], Id<T>) -> bool) -> Result<(), Error> {
+        self.on = ReadOn::Keys;
+        while self.remaining > 0 && self.advance()? {
+            self.remaining -= 1;
+            if !visit(self.scan.key(), self.id_at_scan()?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether there is another row, as far as that shows in a few entries: `true` if it does not, or if a filter would
     /// have to look at rows. Depends on the entries that it looked at, not on the rows behind them.
     pub(super) fn has_more(mut self) -> Result<bool, Error> {
