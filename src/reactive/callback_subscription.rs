@@ -87,7 +87,8 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> CallbackTurns<T, E> {
         self.is_waiting.store(false, Ordering::Release);
         let Some(callback) = self.lock() else { return };
         self.call(callback);
-        if self.was_missed.swap(false, Ordering::AcqRel) || !self.values.receiver.is_empty() {
+        let has_more = self.was_missed.swap(false, Ordering::AcqRel) || !self.values.receiver.is_empty();
+        if has_more && !self.is_ended.load(Ordering::Acquire) {
             self.wait_for_turn();
         }
     }
