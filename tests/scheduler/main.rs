@@ -1,8 +1,10 @@
 //! Scheduled work, on the manual scheduler's virtual clock: what runs when, how often, and what its row says.
 
 mod actions;
+mod clocks;
 mod crashes;
 mod crons;
+mod full_disk;
 mod hostile;
 mod mutations;
 mod threads;
