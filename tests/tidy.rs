@@ -7,6 +7,9 @@ use std::{
     process::Command,
 };
 
+#[path = "tidy/order.rs"]
+mod order;
+
 /// The floors from the ground up. A file may name those below its own floor and its own.
 const FLOORS: [&[&str]; 10] = [
     &["error", "time"],
@@ -251,74 +254,6 @@ fn the_agent_manager_uses_what_is_public_and_nothing_else() {
             let own = |name: &str| source.text.contains(&format!("fn {name}"));
             let called = called.filter(|name| !own(name) && text.contains(&format!(".{name}(")));
             found.extend(called.map(|name| source.at(line, &format!("calls {name}, which is not public"))));
-        }
-    }
-    none(found);
-}
-
-/// Folders whose files do not form an order yet.
-const NOT_STRAIGHT: [&str; 3] = ["storage", "transaction", "reactive"];
-
-/// The files of a folder in the order in which `mod.rs` lists them. Files below one of them belong to it.
-fn listed(folder: &str, sources: &[Source]) -> Vec<String> {
-    let list = sources.iter().find(|source| source.path == Path::new("src").join(folder).join("mod.rs")).unwrap();
-    let lines = list.code().filter_map(|(_, line)| without_visibility(line).strip_prefix("mod ")?.strip_suffix(';'));
-    lines.map(str::to_owned).collect()
-}
-
-/// The sibling files that a file names: through `super`, or through the folder's own path.
-fn siblings_named<'a>(source: &'a Source, folder: &str) -> Vec<(usize, &'a str)> {
-    let depth = source.modules().len() - 1;
-    let mut found = Vec::new();
-    for start in ["super::".repeat(depth), format!("crate::{folder}::")] {
-        for (at, _) in source.code.match_indices(start.as_str()) {
-            if source.code[..at].ends_with("super::") || source.code[..at].ends_with('$') {
-                continue;
-            }
-            let rest = at + start.len();
-            if !source.code[rest..].starts_with('{') {
-                found.push((rest, identifier(&source.code[rest..])));
-                continue;
-            }
-            let mut level = 0;
-            for (offset, letter) in source.code[rest..].char_indices() {
-                match letter {
-                    '{' => level += 1,
-                    '}' => level -= 1,
-                    _ => {}
-                }
-                if level == 0 {
-                    break;
-                }
-                if level == 1 && (letter == '{' || letter == ',') {
-                    let name = source.code[rest + offset + 1..].trim_start();
-                    found.push((rest + offset + 1, identifier(name)));
-                }
-            }
-        }
-    }
-    found
-}
-
-#[test]
-fn inside_a_floor_each_file_stands_on_those_that_are_listed_before_it() {
-    let sources = library();
-    let mut found = Vec::new();
-    for folder in FLOORS.iter().flat_map(|floor| floor.iter()).filter(|floor| !NOT_STRAIGHT.contains(floor)) {
-        if **folder == *"agent_manager" || !root().join("src").join(folder).join("mod.rs").exists() {
-            continue;
-        }
-        let order = listed(folder, &sources);
-        let place = |name: &str| order.iter().position(|listed| listed == name);
-        for source in sources.iter().filter(|source| source.path.starts_with(Path::new("src").join(folder))) {
-            let modules = source.modules();
-            let Some(own) = modules.get(1).and_then(|own| place(own)) else { continue };
-            for (position, name) in siblings_named(source, folder) {
-                if place(name).is_some_and(|place| place > own) {
-                    let line = source.line_of(position);
-                    found.push(source.at(line, &format!("names {name}, which {folder}/mod.rs lists after it")));
-                }
-            }
         }
     }
     none(found);

@@ -7,6 +7,8 @@ mod crons;
 mod full_disk;
 mod hostile;
 mod mutations;
+#[cfg(feature = "cron")]
+mod summer_time;
 mod threads;
 
 use std::{
