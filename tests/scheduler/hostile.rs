@@ -402,7 +402,7 @@ fn an_error_that_panics_when_it_is_shown_is_its_jobs_alone() {
 }
 
 #[test]
-fn due_jobs_are_read_one_at_a_time_and_no_look_reads_their_rows() {
+fn a_look_at_what_is_due_reads_no_rows() {
     let mine = Mine::default();
     let db = Db::builder().module(Hostiles).driven_by_hand().scheduler(mine.clone()).in_memory().unwrap();
     let work = mine.work.lock().take().unwrap();
