@@ -7,6 +7,9 @@ use std::{
     process::Command,
 };
 
+#[path = "tidy/order.rs"]
+mod order;
+
 /// The floors from the ground up. A file may name those below its own floor and its own.
 const FLOORS: [&[&str]; 10] = [
     &["error", "time"],
@@ -17,7 +20,7 @@ const FLOORS: [&[&str]; 10] = [
     &["reactive"],
     &["functions"],
     &["scheduler"],
-    &["config", "builder", "database", "lib"],
+    &["config", "builder", "health", "database", "lib"],
     &["agent_manager"],
 ];
 /// The floor of what is public: what no module of the root holds is re-exported by it.

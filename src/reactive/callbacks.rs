@@ -18,17 +18,23 @@ pub(super) struct CallbackQueue {
     arrived: Condvar,
 }
 
-#[derive(Default)]
 struct Waiting {
     callbacks: VecDeque<Callback>,
-    is_closed: bool,
+    /// Who may still add callbacks: the thread that evaluates, and whoever ends the subscriptions.
+    sources: usize,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { callbacks: VecDeque::new(), sources: 2 }
+    }
 }
 
 impl CallbackQueue {
     /// Adds a callback, unless the queue is closed.
     pub(super) fn push(&self, callback: Callback) {
         let mut waiting = self.waiting.lock();
-        if !waiting.is_closed {
+        if waiting.sources > 0 {
             waiting.callbacks.push_back(callback);
             drop(waiting);
             self.arrived.notify_one();
@@ -47,16 +53,18 @@ impl CallbackQueue {
             if let Some(callback) = waiting.callbacks.pop_front() {
                 return Some(callback);
             }
-            if waiting.is_closed {
+            if waiting.sources == 0 {
                 return None;
             }
             self.arrived.wait(&mut waiting);
         }
     }
 
-    /// Takes no more. Those that wait have their turn.
-    pub(super) fn close(&self) {
-        self.waiting.lock().is_closed = true;
+    /// One of the two sources adds no more. Without any the queue is closed; those that wait have their turn.
+    pub(super) fn end_source(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.sources = waiting.sources.saturating_sub(1);
+        drop(waiting);
         self.arrived.notify_all();
     }
 

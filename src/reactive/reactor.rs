@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -38,6 +41,8 @@ pub(crate) struct ReactorCore {
     is_driven_by_hand: bool,
     /// The one that evaluates and the one that calls back; none where both are done by hand.
     threads: Threads,
+    /// Whether the subscriptions have been ended.
+    has_closed: AtomicBool,
 }
 
 /// A reactor that is driven by hand: nothing is evaluated and no callback is called but by its methods, so what runs
@@ -95,7 +100,9 @@ impl ReactorCore {
         is_driven_by_hand: bool,
     ) -> Result<Arc<Self>, StorageError> {
         let (shared, callbacks, threads) = (SharedQueries::default(), CallbackQueue::default(), Threads::default());
-        let core = Arc::new(Self { registry, pipeline, shared, slow_query, callbacks, is_driven_by_hand, threads });
+        let has_closed = AtomicBool::new(false);
+        let core = Self { registry, pipeline, shared, slow_query, callbacks, is_driven_by_hand, threads, has_closed };
+        let core = Arc::new(core);
         if is_driven_by_hand {
             return Ok(core);
         }
@@ -113,6 +120,10 @@ impl ReactorCore {
     /// Ends every subscription. Both threads end with what they are at.
     pub(crate) fn close(&self) {
         self.registry.close();
+        // Subscriptions that ended here have their callbacks hear of it.
+        if !self.has_closed.swap(true, Ordering::AcqRel) {
+            self.callbacks.end_source();
+        }
     }
 
     /// Waits for both threads to end, after `close`; not where this runs on one of them, and not for ever.
@@ -123,7 +134,6 @@ impl ReactorCore {
     }
 
     /// How much there is to do.
-    #[allow(dead_code, reason = "the database's health is put together from it")]
     pub(crate) fn health(&self) -> LiveQueryHealth {
         LiveQueryHealth { callbacks_waiting: self.callbacks.len(), ..self.registry.health() }
     }
@@ -158,7 +168,7 @@ impl ReactorCore {
             });
         }
         // Only now: a query that was being evaluated has its callbacks hear of the end when it is let go.
-        self.callbacks.close();
+        self.callbacks.end_source();
     }
 
     fn serve_callbacks(&self) {

@@ -62,7 +62,7 @@ impl CronSchedule {
     }
 
     /// As it is stored.
-    pub(super) fn text(&self) -> String {
+    pub(super) fn stored_text(&self) -> String {
         match &self.0 {
             Times::Every(interval) => format!("every {interval:?}"),
             #[cfg(feature = "cron")]

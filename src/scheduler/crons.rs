@@ -82,7 +82,7 @@ impl SchedulerCore {
     }
 
     fn declare(&self, tx: &mut WriteTx, declared: &CronDefinition) -> Result<(), Error> {
-        let (now, schedule) = (tx.now(), declared.schedule.text());
+        let (now, schedule) = (tx.now(), declared.schedule.stored_text());
         let Some(plan) = self.crons.get(&declared.name) else { return Ok(()) };
         let arguments = declared.arguments.clone()?;
         let first = plan.times.first_after(now, now).unwrap_or(NEVER);

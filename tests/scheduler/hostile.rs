@@ -260,3 +260,165 @@ fn a_float_survives_being_scheduled() {
     }
     assert_eq!(lost, 0);
 }
+
+#[test]
+fn a_run_that_is_dropped_by_a_panic_gives_its_claim_back() {
+    let mine = Mine::default();
+    let db = Db::builder().module(Hostiles).driven_by_hand().scheduler(mine.clone()).in_memory().unwrap();
+    let work = mine.work.lock().take().unwrap();
+    db.write(|tx| tx.schedule().now(AddTrace { text: "one".into() })).unwrap();
+    db.write(|tx| tx.schedule().now(Huge { mebibytes: 0 })).unwrap();
+    for kind in [RunKind::Mutations, RunKind::Action] {
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _run = work.claim(kind).unwrap().unwrap();
+            assert!(work.claim(kind).unwrap().is_none(), "it is out");
+            std::panic::panic_any("on purpose");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(work.claim(kind).unwrap().unwrap().execute().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn nothing_begins_after_the_scheduler_was_stopped() {
+    let mine = Mine::default();
+    let db = Db::builder().module(Hostiles).driven_by_hand().scheduler(mine.clone()).in_memory().unwrap();
+    let work = mine.work.lock().take().unwrap();
+    db.write(|tx| tx.schedule().now(Huge { mebibytes: 0 })).unwrap();
+    let run = work.claim(RunKind::Action).unwrap().unwrap();
+    db.close().unwrap();
+    assert_eq!(run.execute().unwrap(), []);
+    assert!(!matches!(work.claim(RunKind::Mutations), Ok(Some(_))));
+}
+
+/// A scheduler that panics where it is told to.
+struct Panics(&'static str);
+
+impl Scheduler for Panics {
+    fn start(&self, _: DueWork) -> Result<(), Error> {
+        assert_ne!(self.0, "start", "on purpose");
+        Ok(())
+    }
+    fn wake(&self) {
+        assert_ne!(self.0, "wake", "on purpose");
+    }
+    fn stop(&self) {
+        assert_ne!(self.0, "start", "one that has not begun is not stopped");
+        assert_ne!(self.0, "stop", "on purpose");
+    }
+}
+
+#[test]
+fn a_scheduler_that_panics_when_it_begins_is_why_the_database_does_not_open() {
+    let disk = MemoryDisk::default();
+    let opened = Db::builder().module(Hostiles).scheduler(Panics("start")).open_on(disk.clone());
+    let error = opened.err().unwrap().to_string();
+    assert!(error.contains("panicked") && error.contains("on purpose"), "{error}");
+    Db::builder().module(Hostiles).open_on(disk).unwrap();
+}
+
+#[test]
+fn a_scheduler_that_panics_when_it_is_stopped_does_not_keep_the_database_from_closing() {
+    let disk = MemoryDisk::default();
+    for when in ["stop", "wake"] {
+        let db = Db::builder().module(Hostiles).scheduler(Panics(when)).open_on(disk.clone()).unwrap();
+        db.write(|tx| tx.schedule().now(AddTrace { text: "one".into() })).unwrap();
+        db.close().unwrap();
+    }
+}
+
+#[test]
+fn a_clock_that_panics_ends_nothing() {
+    struct Broken(Arc<AtomicUsize>);
+    impl tropism::Clock for Broken {
+        fn now(&self) -> Timestamp {
+            assert_eq!(self.0.load(Ordering::SeqCst), 0, "on purpose");
+            at(HOUR)
+        }
+    }
+    let broken = Arc::new(AtomicUsize::new(0));
+    let builder = Db::builder().module(Hostiles).clock(Arc::new(Broken(Arc::clone(&broken))));
+    let db = builder.in_memory().unwrap();
+    broken.store(1, Ordering::SeqCst);
+    let job = db.write(|tx| tx.schedule().now(Explode { text: "x".into() })).unwrap();
+    let status = db.watch(move |tx| Ok::<_, Error>(tx.existing(job)?.status)).unwrap();
+    let failed = (&status).into_iter().any(|status| matches!(status.as_deref(), Ok(JobStatus::Failed)));
+    assert!(failed && db.now() == at(HOUR), "time stands still, and work goes on");
+    db.close().unwrap();
+}
+
+#[test]
+fn a_resource_that_panics_when_it_is_dropped_does_not_make_the_close_panic() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "on purpose");
+        }
+    }
+    struct WithBomb;
+    impl Module for WithBomb {
+        fn register(&self, registration: &mut Registration) {
+            registration.resource(Bomb);
+        }
+    }
+    let db = Db::builder().module(WithBomb).in_memory().unwrap();
+    db.close().unwrap();
+}
+
+#[test]
+fn an_error_that_panics_when_it_is_shown_is_its_jobs_alone() {
+    #[derive(Debug)]
+    pub struct Unspeakable;
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("on purpose")
+        }
+    }
+    impl std::error::Error for Unspeakable {}
+    impl serde::Serialize for Unspeakable {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_unit()
+        }
+    }
+    impl From<Error> for Unspeakable {
+        fn from(_: Error) -> Self {
+            Self
+        }
+    }
+    functions! {
+        pub module Mute;
+        pub mutation Silent in "mute:silent" {} -> Result<(), Unspeakable> |_| { Err(Unspeakable) }
+        pub action Still in "mute:still" {} -> Result<(), Unspeakable> |_| { Err(Unspeakable) }
+    }
+    let scheduler = ManualScheduler::new(Timestamp::EPOCH);
+    let builder = Db::builder().module(Hostiles).module(Mute).driven_by_hand();
+    let db = builder.scheduler(scheduler.clone()).in_memory().unwrap();
+    let silent = db.write(|tx| tx.schedule().now(Silent {})).unwrap();
+    let still = db.write(|tx| tx.schedule().now(Still {})).unwrap();
+    let next = db.write(|tx| tx.schedule().now(AddTrace { text: "next".into() })).unwrap();
+    scheduler.run_due().unwrap();
+    let statuses = [silent, still, next].map(|job| status(&db, job));
+    assert_eq!(statuses, [JobStatus::Failed, JobStatus::Failed, JobStatus::Succeeded]);
+}
+
+#[test]
+fn a_look_at_what_is_due_reads_no_rows() {
+    let mine = Mine::default();
+    let db = Db::builder().module(Hostiles).driven_by_hand().scheduler(mine.clone()).in_memory().unwrap();
+    let work = mine.work.lock().take().unwrap();
+    for _ in 0..5 {
+        db.write(|tx| tx.schedule().now(Take { text: "x".repeat(4 << 20) })).unwrap();
+    }
+    let read = |db: &Db| {
+        let stats = db.stats();
+        stats.functions.iter().find(|stats| stats.name == "hostile:take").map_or(0, |stats| stats.calls)
+    };
+    let started = std::time::Instant::now();
+    for _ in 0..2_000 {
+        assert!(work.next_due(RunKind::Mutations).unwrap().is_some());
+    }
+    // Reading a row of this size takes longer than a millisecond.
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_eq!(work.claim(RunKind::Mutations).unwrap().unwrap().execute().unwrap().len(), 5);
+    assert_eq!(read(&db), 5);
+}

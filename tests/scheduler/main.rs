@@ -1,10 +1,14 @@
 //! Scheduled work, on the manual scheduler's virtual clock: what runs when, how often, and what its row says.
 
 mod actions;
+mod clocks;
 mod crashes;
 mod crons;
+mod full_disk;
 mod hostile;
 mod mutations;
+#[cfg(feature = "cron")]
+mod summer_time;
 mod threads;
 
 use std::{

@@ -212,3 +212,72 @@ fn many_jobs_from_many_threads_run_once_each() {
     assert_eq!(traces.len(), 1_000);
     assert_eq!(db.read(|tx| tx.query(Trace::by_id).count()).unwrap(), 1_000);
 }
+
+#[test]
+fn two_actions_that_close_the_database_wait_for_none_of_each_other() {
+    #[derive(Clone)]
+    struct Closing(Arc<Mutex<Option<Db>>>, Sender<Result<(), Error>>, Arc<std::sync::Barrier>);
+    functions! {
+        pub module Together;
+        pub action CloseTogether in "together:close" {} -> () |context| {
+            let Some(closing) = context.resource::<Closing>() else { return Ok(()) };
+            let db = closing.0.lock().clone();
+            closing.2.wait();
+            closing.1.send(db.map_or(Ok(()), Db::close)).ok();
+            Ok(())
+        }
+    }
+    struct WithHandle(Closing);
+    impl Module for WithHandle {
+        fn register(&self, registration: &mut Registration) {
+            registration.module(Together).resource(self.0.clone());
+        }
+    }
+    let (closed, closings) = unbounded();
+    let closing = Closing(Arc::default(), closed, Arc::new(std::sync::Barrier::new(2)));
+    // Whoever waits for the other one waits for the whole limit, which is longer than the test does.
+    let scheduler = ThreadScheduler::new().workers(2).stop_limit(10 * PATIENCE);
+    let db = Db::builder().module(WithHandle(closing.clone())).scheduler(scheduler).in_memory().unwrap();
+    *closing.0.lock() = Some(db.clone());
+    for _ in 0..2 {
+        db.write(|tx| tx.schedule().now(CloseTogether {})).unwrap();
+    }
+    for _ in 0..2 {
+        closings.recv_timeout(PATIENCE).expect("neither waits for the other").unwrap();
+    }
+    closing.0.lock().take();
+}
+
+#[test]
+fn an_outcome_that_could_not_be_written_is_written_by_the_threads_when_there_is_room_again() {
+    use tropism::disk::{Disk, SimulatedDisk};
+    functions! {
+        pub module Lavish;
+        pub action Spend in "lavish:spend" {} -> String |context| {
+            if let Some(disk) = context.resource::<SimulatedDisk>() {
+                let sizes = disk.list().unwrap().into_iter().map(|name| disk.read_file(&name).map_or(0, |file| file.len()));
+                disk.set_capacity(Some(sizes.sum::<usize>() as u64));
+            }
+            Ok("x".repeat(1 << 20))
+        }
+    }
+    struct Lavishes(SimulatedDisk);
+    impl Module for Lavishes {
+        fn register(&self, registration: &mut Registration) {
+            registration.module(Lavish).resource(self.0.clone());
+        }
+    }
+    let disk = SimulatedDisk::new(9);
+    let config = Config { log_segment_bytes: 64 << 10, ..Config::default() };
+    let db = Db::builder().module(Lavishes(disk.clone())).config(config).open_on(disk.clone()).unwrap();
+    let job = db.write(|tx| tx.schedule().retrying(Retry::attempts(3)).now(Spend {})).unwrap();
+    wait_for(&db, job, JobStatus::Running);
+    let calls =
+        || db.stats().functions.iter().find(|stats| stats.name == "lavish:spend").map_or(0, |stats| stats.calls);
+    while calls() == 0 {
+        std::thread::yield_now();
+    }
+    disk.set_capacity(None);
+    wait_for(&db, job, JobStatus::Succeeded);
+    assert_eq!(calls(), 1);
+}

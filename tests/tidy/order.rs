@@ -1,0 +1,99 @@
+//! Inside a floor files form an order: each stands on those that `mod.rs` lists before it, so none stand in a circle.
+
+use std::collections::HashMap;
+
+use super::*;
+
+/// Floors whose files do not form an order yet. A floor leaves the list when they do.
+const NOT_STRAIGHT: [&str; 5] = ["encoding", "schema", "storage", "transaction", "reactive"];
+
+/// The files of a folder, in the order in which its `mod.rs` lists them. Files below one of them are a part of it.
+fn listed(list: &Source) -> Vec<&str> {
+    let modules = list.code().filter_map(|(_, line)| without_visibility(line).strip_prefix("mod ")?.strip_suffix(';'));
+    modules.collect()
+}
+
+/// The names that follow `text`: one, or those at the top of what is in braces. With their positions.
+fn names_after(code: &str, start: usize) -> Vec<(usize, &str)> {
+    if !code[start..].starts_with('{') {
+        return vec![(start, identifier(&code[start..]))];
+    }
+    let (mut found, mut depth) = (Vec::new(), 0);
+    for (offset, letter) in code[start..].char_indices() {
+        depth += i32::from(letter == '{') - i32::from(letter == '}');
+        if depth == 0 {
+            break;
+        }
+        if depth == 1 && (letter == '{' || letter == ',') {
+            let at = start + offset + 1;
+            found.push((at, identifier(code[at..].trim_start())));
+        }
+    }
+    found
+}
+
+/// Which file each name belongs to that `mod.rs` passes on.
+fn owners<'a>(list: &'a Source, files: &[&'a str]) -> HashMap<&'a str, &'a str> {
+    let mut owners = HashMap::new();
+    for file in files {
+        let path = format!("{file}::");
+        let starts = list.code.match_indices(path.as_str());
+        for (at, _) in starts.filter(|(at, _)| !list.code[..*at].ends_with(|letter: char| letter.is_alphanumeric())) {
+            owners.extend(names_after(&list.code, at + path.len()).into_iter().map(|(_, name)| (name, *file)));
+        }
+    }
+    owners.extend(files.iter().map(|file| (*file, *file)));
+    owners
+}
+
+/// What a file names of its own folder: through `super`, or through the folder's path. With the positions.
+fn names_of_folder<'a>(source: &'a Source, folder: &str) -> Vec<(usize, &'a str)> {
+    let mut found = Vec::new();
+    for start in ["super::".repeat(source.modules().len() - 1), format!("crate::{folder}::")] {
+        let paths = source.code.match_indices(start.as_str());
+        let own =
+            paths.filter(|(at, _)| !source.code[..*at].ends_with("super::") && !source.code[..*at].ends_with('$'));
+        for (at, _) in own {
+            found.extend(names_after(&source.code, at + start.len()));
+        }
+    }
+    found
+}
+
+/// Every place in a folder where a file names one that is listed after it.
+fn against_the_order(folder: &str, sources: &[Source]) -> Vec<String> {
+    let within = Path::new("src").join(folder);
+    let Some(list) = sources.iter().find(|source| source.path == within.join("mod.rs")) else { return Vec::new() };
+    let files = listed(list);
+    let owners = owners(list, &files);
+    let place = |file: &str| files.iter().position(|listed| *listed == file);
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|source| source.path.starts_with(&within)) {
+        let modules = source.modules();
+        let Some(own) = modules.get(1).and_then(|own| place(own)) else { continue };
+        for (position, name) in names_of_folder(source, folder) {
+            let Some(file) = owners.get(name) else { continue };
+            if place(file) > Some(own) {
+                let what = format!("names {name} of {file}.rs, which {folder}/mod.rs lists after it");
+                found.push(source.at(source.line_of(position), &what));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn inside_a_floor_each_file_stands_on_those_that_are_listed_before_it() {
+    let sources = library();
+    let floors = FLOORS[..ROOF].iter().flat_map(|floor| floor.iter().copied());
+    let straight = floors.filter(|floor| !NOT_STRAIGHT.contains(floor));
+    none(straight.flat_map(|floor| against_the_order(floor, &sources)).collect());
+}
+
+#[test]
+fn the_list_of_floors_that_are_not_straight_names_no_other() {
+    let sources = library();
+    for floor in NOT_STRAIGHT {
+        assert!(!against_the_order(floor, &sources).is_empty(), "{floor} is straight; take it off the list");
+    }
+}
