@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tropism::{
-    BuildProgress, Builder, Db, Error, OpenError, SchemaError,
+    BuildProgress, BuildWork, Builder, Db, Error, OpenError, SchemaError,
     disk::{CrashKind, MemoryDisk, SimulatedDisk, SyncStage},
     prelude::*,
 };
@@ -227,6 +227,77 @@ fn building_an_index_reports_its_progress_in_batches() -> Result<(), Error> {
         seen.iter().filter(|progress| !progress.indexes.is_empty()).map(|progress| progress.rows_done).collect();
     assert_eq!(built, [1_000, 2_000, 2_500]);
     assert!(seen.iter().all(|progress| progress.table == "tasks" && progress.rows_at_most == u64::from(TASKS)));
+    Ok(())
+}
+
+/// What is reported while the database is opened with other tables.
+fn reports(builder: Builder, disk: &MemoryDisk) -> Result<Vec<BuildProgress>, Error> {
+    let seen: Arc<Mutex<Vec<BuildProgress>>> = Arc::default();
+    let reports = Arc::clone(&seen);
+    builder.on_progress(move |progress| reports.lock().push(progress)).open_on(disk.clone())?.close()?;
+    Ok(std::mem::take(&mut *seen.lock()))
+}
+
+#[test]
+fn a_removed_index_and_a_dropped_table_are_emptied_once_and_reported() -> Result<(), Error> {
+    mod without {
+        use tropism::prelude::*;
+        schema! {
+            pub table Project in "projects" { name: String }
+            pub table Task in "tasks" { project: Id<Project>, name: String, size: String, note: String }
+        }
+    }
+    let disk = MemoryDisk::new();
+    written(&disk)?;
+    let removed = |reports: Vec<BuildProgress>| -> Vec<(String, BuildWork, u64)> {
+        assert!(reports.iter().all(|progress| progress.rows_done <= progress.rows_at_most));
+        reports.into_iter().map(|progress| (progress.table, progress.work, progress.rows_done)).collect()
+    };
+    let of_tasks =
+        |work: BuildWork| [1_000, 2_000, 2_500].map(|done| ("tasks".to_owned(), work.clone(), done)).to_vec();
+    let by_size = BuildWork::RemoveIndex { index: "by_size".into() };
+    let without_index = || builder().tables::<(without::Project, without::Task)>();
+    assert_eq!(removed(reports(without_index(), &disk)?), of_tasks(by_size));
+    assert_eq!(removed(reports(without_index(), &disk)?), []);
+    let without_table = || builder().tables::<(without::Project,)>().drop_table("tasks");
+    assert_eq!(removed(reports(without_table(), &disk)?), of_tasks(BuildWork::RemoveRows));
+    assert_eq!(removed(reports(without_table(), &disk)?), []);
+    Ok(())
+}
+
+#[test]
+fn batches_go_by_bytes_and_never_by_rows_alone() -> Result<(), Error> {
+    let disk = MemoryDisk::new();
+    let db = builder().tables::<(first::Project, first::Task)>().open_on(disk.clone())?;
+    let project = db.write(|tx| tx.insert(first::Project { name: "p".into() }))?;
+    for number in 0..20 {
+        let note = "x".repeat(300 << 10);
+        db.write(|tx| tx.insert(first::Task { project, name: String::new(), size: format!("{number}"), note }))?;
+    }
+    db.close()?;
+    // The note is not in the second schema, so a rewritten row is small, and what is read has its bytes all the same.
+    let reports = reports(builder().tables::<(second::Project, second::Task)>(), &disk)?;
+    for work in [BuildWork::BuildIndexes, BuildWork::RewriteRows] {
+        let done: Vec<u64> =
+            reports.iter().filter(|report| report.work == work).map(|report| report.rows_done).collect();
+        assert_eq!(done, [4, 8, 12, 16, 20], "{work:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_row_larger_than_a_batch_is_a_batch() -> Result<(), Error> {
+    let disk = MemoryDisk::new();
+    let db = builder().tables::<(first::Project, first::Task)>().open_on(disk.clone())?;
+    let project = db.write(|tx| tx.insert(first::Project { name: "p".into() }))?;
+    for number in 0..3 {
+        let note = "x".repeat(3 << 20);
+        db.write(|tx| tx.insert(first::Task { project, name: String::new(), size: format!("{number}"), note }))?;
+    }
+    db.close()?;
+    let reports = reports(builder().tables::<(second::Project, second::Task)>(), &disk)?;
+    let built = reports.iter().filter(|report| report.work == BuildWork::BuildIndexes).map(|report| report.rows_done);
+    assert!(built.eq([1, 2, 3]));
     Ok(())
 }
 

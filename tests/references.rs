@@ -1,6 +1,10 @@
 //! References: what they may point at, and what deleting their target does.
 
+mod common;
+
 use std::fmt::Debug;
+
+use common::WatchedDisk;
 
 use tropism::{
     Error, TransactionError,
@@ -188,6 +192,61 @@ fn a_cascade_over_many_rows_in_base_and_overlay_is_one_commit() {
     assert_eq!(ts(&db), before + 1);
     assert_eq!(titles(&db), "kk");
     assert_eq!(titles(&open_on(disk.crash(CrashKind::LoseUnsynced))), "kk");
+}
+
+fn with_limit(overlay_limit_bytes: usize) -> Db {
+    let config = Config { overlay_limit_bytes, checkpoint_bytes: 64 << 10, ..Config::default() };
+    let builder = Db::builder().tables::<(Project, Task, Invoice, Pin)>().config(config).driven_by_hand();
+    builder.in_memory().unwrap()
+}
+
+#[test]
+fn a_cascade_is_one_transaction_within_the_limit_and_past_it_changes_nothing() {
+    let db = with_limit(1 << 20);
+    let parent = project(&db, "p");
+    let add = |count| {
+        let insert = |tx: &mut WriteTx| tx.insert(Project { name: String::new(), parent: Some(parent) }).map(drop);
+        (0..count).step_by(1_000).for_each(|_| db.write(|tx| (0..1_000).try_for_each(|_| insert(tx))).unwrap());
+    };
+    let count = || db.read(|tx| tx.query(Project::by_parent).count()).unwrap();
+    add(20_000);
+    let before = (count(), ts(&db));
+    let error = refused(&db, |tx| tx.delete(parent));
+    assert!(matches!(error, TransactionError::TransactionTooLarge { limit_bytes: 1_048_576, .. }), "{error}");
+    assert!(error.to_string().contains("raise `Config::overlay_limit_bytes`"), "{error}");
+    assert_eq!((count(), ts(&db)), before);
+    // Some of them first, and then the rest fits.
+    for _ in 0..3 {
+        let some = db.read(|tx| tx.query(Project::by_parent).eq(Some(parent)).take(4_000).collect()).unwrap();
+        db.write(|tx| some.iter().try_for_each(|project| tx.delete(project.id()))).unwrap();
+    }
+    let before = ts(&db);
+    db.write(|tx| tx.delete(parent)).unwrap();
+    assert_eq!((count(), ts(&db)), (0, before + 1));
+}
+
+#[test]
+fn restrict_looks_at_the_first_referrer_alone() {
+    let disk = WatchedDisk::new("base");
+    let config = Config { base_cache_bytes: 1 << 20, ..Config::default() };
+    let open = || {
+        let builder = Db::builder().tables::<(Project, Task, Invoice, Pin)>().config(config.clone());
+        builder.driven_by_hand().open_on(disk.clone()).unwrap()
+    };
+    let db = open();
+    let task = insert(&db, task_of(project(&db, "p"), "t"));
+    for _ in 0..10 {
+        let invoice = Invoice { task, amount: 1, replaces: None };
+        db.write(|tx| (0..5_000).try_for_each(|_| tx.insert(invoice.clone()).map(drop))).unwrap();
+    }
+    db.close().unwrap();
+    let db = open();
+    let before = disk.read_bytes();
+    assert!(matches!(refused(&db, |tx| tx.delete(task)), TransactionError::Restricted { .. }));
+    let refusal_bytes = disk.read_bytes() - before;
+    assert_eq!(db.read(|tx| tx.query(Invoice::by_task).count()).unwrap(), 50_000);
+    let count_bytes = disk.read_bytes() - before - refusal_bytes;
+    assert!(refusal_bytes * 4 < count_bytes, "{refusal_bytes} bytes against {count_bytes} of all entries");
 }
 
 #[test]

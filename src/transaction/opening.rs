@@ -20,6 +20,8 @@ mod progress;
 mod removal;
 mod rewrite;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 pub use self::progress::{BuildProgress, BuildWork};
 use self::{

@@ -1,6 +1,7 @@
 //! The index query builder: what each step narrows, in which order rows come, and how pages hold together.
 
 mod against_a_model;
+mod many_elements;
 mod pages;
 
 use tropism::{Error, TransactionError, prelude::*};

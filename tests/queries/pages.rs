@@ -1,5 +1,7 @@
 //! Pages neither repeat nor skip a row that is there throughout, whatever happens between them.
 
+use std::cell::RefCell;
+
 use tropism::{Cursor, Error, Page, TransactionError, prelude::*};
 
 use super::{State, Task, board, db_of, labelled, task};
@@ -110,6 +112,99 @@ fn pages_over_a_multi_index_do_not_repeat_a_row_that_has_a_later_element() {
         let ranged = |tx: &ReadTx, after: Option<&Cursor>| tx.query(Task::by_label).range("b"..).page(size, after);
         assert_eq!(pages(&db, &ranged, |_| ()).concat(), "yzx", "pages of {size}, in a range");
     }
+}
+
+#[test]
+fn a_limit_holds_for_all_pages_together() {
+    let db = lettered();
+    let none = |_| ();
+    assert_eq!(pages(&db, &|tx, after| tx.query(Task::by_title).take(5).page(3, after), none), ["abc", "de"]);
+    assert_eq!(pages(&db, &|tx, after| tx.query(Task::by_title).take(6).page(3, after), none), ["abc", "def"]);
+    assert_eq!(pages(&db, &|tx, after| tx.query(Task::by_title).take(2).page(3, after), none), ["ab"]);
+    assert_eq!(pages(&db, &|tx, after| tx.query(Task::by_title).take(9).page(4, after), none), ["abcd", "efg"]);
+    assert_eq!(pages(&db, &|tx, after| tx.query(Task::by_title).take(0).page(4, after), none), [""]);
+    let odd = |tx: &ReadTx, after: Option<&Cursor>| {
+        tx.query(Task::by_title).descending().filter(|task| "aceg".contains(&task.title)).take(3).page(2, after)
+    };
+    assert_eq!(pages(&db, &odd, none), ["ge", "c"]);
+}
+
+#[test]
+fn a_cursor_of_another_limit_is_refused() {
+    let db = lettered();
+    let next = db.read(|tx| tx.query(Task::by_title).take(5).page(3, None)).unwrap().next.unwrap();
+    for limit in [4, 6, usize::MAX] {
+        let error = db.read(|tx| tx.query(Task::by_title).take(limit).page(3, Some(&next))).unwrap_err();
+        assert!(matches!(error, Error::Transaction(TransactionError::InvalidCursor { .. })), "{error}");
+    }
+    // A client cannot raise what is left: the limit is part of the query.
+    let text = next.to_string();
+    let raised = format!("{}{}{}", &text[..18], "f".repeat(16), &text[34..]).parse::<Cursor>().unwrap();
+    assert!(db.read(|tx| tx.query(Task::by_title).take(5).page(3, Some(&raised))).is_err());
+}
+
+#[test]
+fn a_page_puts_no_row_after_its_last_to_the_filter() {
+    let db = lettered();
+    let seen = RefCell::new(String::new());
+    let page = |size, after: Option<&Cursor>| {
+        seen.borrow_mut().clear();
+        let filter = |task: &Doc<Task>| {
+            seen.borrow_mut().push_str(&task.title);
+            task.title.as_str() < "d"
+        };
+        let page = db.read(|tx| tx.query(Task::by_title).filter(filter).page(size, after)).unwrap();
+        (titles_of(&page), seen.take(), page.next)
+    };
+    let (titles, looked_at, next) = page(2, None);
+    assert_eq!((titles.as_str(), looked_at.as_str()), ("ab", "ab"));
+    let (titles, looked_at, next) = page(1, next.as_ref());
+    assert_eq!((titles.as_str(), looked_at.as_str()), ("c", "c"));
+    // Whether one of the others passes shows only when they are looked at.
+    let (titles, looked_at, next) = page(1, next.as_ref());
+    assert_eq!((titles.as_str(), looked_at.as_str(), next), ("", "defg", None));
+}
+
+#[test]
+fn a_page_depends_on_its_rows_and_the_entry_after_them() {
+    let db = lettered();
+    let page = db.watch(|tx| tx.query(Task::by_title).filter(|task| task.title.as_str() < "c").page(2, None)).unwrap();
+    page.recv();
+    let reactor = db.reactor().unwrap();
+    let runs_after = |change: &dyn Fn(&mut WriteTx) -> Result<(), Error>| {
+        db.write(change).unwrap();
+        reactor.run().len()
+    };
+    let patch = |title: &'static str| {
+        move |tx: &mut WriteTx| {
+            let id = tx.query(Task::by_title).eq(title).unique()?.unwrap().id();
+            tx.patch(id, |task| task.score = task.score.map(|score| score + 1))
+        }
+    };
+    assert_eq!(runs_after(&|tx| tx.insert(task(1, State::Open, "x", None)).map(drop)), 0);
+    assert_eq!(runs_after(&|tx| tx.insert(task(1, State::Open, "ca", None)).map(drop)), 0);
+    assert_eq!(runs_after(&patch("e")), 0);
+    // The entry of the next row counts, and not what is in the row.
+    assert_eq!(runs_after(&patch("c")), 0);
+    assert_eq!(runs_after(&patch("b")), 1);
+    assert_eq!(runs_after(&|tx| tx.insert(task(1, State::Open, "bb", None)).map(drop)), 1);
+}
+
+#[test]
+fn a_page_over_a_multi_index_does_not_walk_all_elements_of_its_last_row_to_look_ahead() {
+    let many: Vec<String> = (0..1_000).map(|number| format!("b{number:03}")).collect();
+    let db =
+        db_of([labelled("x", &["a"]), Task { labels: many, ..task(1, State::Open, "y", None) }, labelled("z", &["c"])]);
+    let page = |tx: &ReadTx, after: Option<&Cursor>| tx.query(Task::by_label).page(2, after);
+    assert_eq!(pages(&db, &page, |_| ()), ["xy", "z"]);
+    let first_two = db.watch(|tx| tx.query(Task::by_label).page(2, None)).unwrap();
+    first_two.recv();
+    db.write(|tx| tx.insert(labelled("new", &["b900x"]))).unwrap();
+    assert_eq!(db.reactor().unwrap().run().len(), 0);
+    delete(&db, "z");
+    delete(&db, "new");
+    // The bound was reached, so the page after it is empty.
+    assert_eq!(pages(&db, &page, |_| ()), ["xy", ""]);
 }
 
 #[test]

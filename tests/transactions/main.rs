@@ -1,6 +1,7 @@
-//! The eight behaviours of transactions. Those that need a disk to be seen, 2, 4 and 8, are in `durability.rs`.
+//! The behaviours of transactions. Limits are in `limits.rs`. Those that need a disk to be seen, 2, 4 and 8, are in `durability.rs`.
 
 mod durability;
+mod limits;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

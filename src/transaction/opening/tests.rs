@@ -1,0 +1,142 @@
+//! Openings that are killed again and again: each takes up what the one before it left, and nothing stays behind.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::{
+    BuildProgress, BuildWork,
+    stored::{is_used, stored_catalog},
+};
+use crate::{
+    Builder, Config, Db, Error,
+    disk::{CrashKind, SimulatedDisk, SyncStage},
+    encoding::{FIRST_KEYSPACE, INDEX_KEYSPACE},
+    storage::{Background, Commit, CommitObserver, Durability, Store, StoreOptions},
+    time::SystemClock,
+};
+
+mod first {
+    crate::schema! {
+        pub table Gone in "gone" { number: u32 } with { index by_number (number); }
+        pub table Item in "items" { number: u32, size: u64, words: Vec<u32> } with {
+            index by_size (size);
+            multi by_word (words);
+        }
+    }
+}
+
+mod second {
+    crate::schema! {
+        pub table Item in "items" { number: String, size: u64, words: Vec<u32> } with {
+            unique by_number (number);
+            convert number: u32 => |old| old.to_string();
+        }
+    }
+}
+
+const ROWS: u32 = 3_000;
+
+fn config() -> Config {
+    Config { checkpoint_bytes: 64 << 10, log_segment_bytes: 64 << 10, ..Config::default() }
+}
+
+fn builder() -> Builder {
+    Db::builder().config(config()).driven_by_hand()
+}
+
+fn written() -> Result<SimulatedDisk, Error> {
+    let disk = SimulatedDisk::new(5);
+    let db = builder().tables::<(first::Gone, first::Item)>().open_on(disk.clone())?;
+    for start in (0..ROWS).step_by(500) {
+        db.write(|tx| -> Result<(), Error> {
+            for number in start..start + 500 {
+                tx.insert(first::Gone { number })?;
+                tx.insert(first::Item { number, size: 7, words: vec![number, number + 1] })?;
+            }
+            Ok(())
+        })?;
+    }
+    db.close()?;
+    Ok(disk)
+}
+
+struct Nobody;
+
+impl CommitObserver for Nobody {
+    fn committed(&self, _: &Arc<Commit>) {}
+}
+
+/// Every keyspace that holds something and is not in the catalog.
+fn left_behind(disk: SimulatedDisk) -> Vec<u32> {
+    let config = config();
+    let options = StoreOptions {
+        durability: Durability::Durable,
+        flush_interval: config.flush_interval,
+        overlay_limit_bytes: config.overlay_limit_bytes,
+        checkpoint_bytes: config.checkpoint_bytes,
+        segment_bytes: config.log_segment_bytes,
+        base_cache_bytes: config.base_cache_bytes,
+        background: Background::Manual,
+    };
+    let store = Store::open(Arc::new(disk), options, Arc::new(SystemClock), Arc::new(Nobody)).unwrap();
+    let catalog = stored_catalog(&store).unwrap();
+    assert_eq!(catalog.dropping, []);
+    let indexes = catalog.tables.iter().flat_map(|table| &table.indexes).map(|index| index.keyspace | INDEX_KEYSPACE);
+    let known: Vec<u32> = catalog.tables.iter().map(|table| table.keyspace).chain(indexes).collect();
+    let all = (FIRST_KEYSPACE..catalog.next_keyspace).flat_map(|keyspace| [keyspace, keyspace | INDEX_KEYSPACE]);
+    let snapshot = store.snapshot().unwrap();
+    all.filter(|keyspace| !known.contains(keyspace) && is_used(&snapshot, *keyspace).unwrap()).collect()
+}
+
+/// Opens with the second schema, and cuts the power at each opening's sync of this number, until one gets through.
+/// Returns how many openings that took and how many entries they removed.
+fn open_killed_at(mut disk: SimulatedDisk, sync: u64) -> (SimulatedDisk, u64, u64) {
+    let removed = Arc::new(Mutex::new(0));
+    for openings in 1.. {
+        assert!(openings < 1_000, "the openings never end");
+        disk = disk.crash(CrashKind::KeepAll);
+        disk.crash_at(sync, SyncStage::Before);
+        let (reports, last) = (Arc::clone(&removed), Mutex::new(0));
+        let count = move |progress: BuildProgress| {
+            if matches!(progress.work, BuildWork::RemoveIndex { .. } | BuildWork::RemoveRows) {
+                let mut last = last.lock();
+                let before = if progress.rows_done > *last { *last } else { 0 };
+                *reports.lock() += progress.rows_done - before;
+                *last = progress.rows_done;
+            }
+        };
+        let builder = builder().tables::<(second::Item,)>().drop_table("gone").on_progress(count);
+        let closed = builder.open_on(disk.clone()).map_err(Error::from).and_then(|db| db.close());
+        if !disk.is_off() {
+            closed.unwrap();
+            let removed = *removed.lock();
+            return (disk.crash(CrashKind::KeepAll), openings, removed);
+        }
+        disk = disk.crash(CrashKind::Torn(openings));
+    }
+    unreachable!("the loop ends by returning");
+}
+
+#[test]
+fn an_evolution_that_is_killed_again_and_again_ends_and_leaves_nothing_behind() {
+    let written = written().unwrap();
+    // Rows and index of the dropped table, and two indexes, one of which has two entries for a row.
+    let garbage = u64::from(ROWS) * 5;
+    let (_, openings, removed) = open_killed_at(written.crash(CrashKind::KeepAll), u64::MAX);
+    assert_eq!((openings, removed), (1, garbage));
+    let mut was_killed = 0;
+    for sync in [20, 25, 31, 38, 50] {
+        let (disk, openings, removed) = open_killed_at(written.crash(CrashKind::KeepAll), sync);
+        was_killed += openings - 1;
+        // Each opening may repeat a batch or two, and an index whose building was cut short is garbage, too.
+        assert!(removed <= garbage + openings * (u64::from(ROWS) + 2_000), "{removed} in {openings} openings");
+        let db = builder().tables::<(second::Item,)>().open_on(disk.clone()).unwrap();
+        assert_eq!(db.read(|tx| tx.query(second::Item::by_number).count()).unwrap(), ROWS as usize);
+        let found = db.read(|tx| tx.query(second::Item::by_number).eq("2999").unique()).unwrap().unwrap();
+        assert_eq!((found.size, found.words.as_slice()), (7, &[2_999, 3_000][..]));
+        db.close().unwrap();
+        assert_eq!(left_behind(disk), Vec::<u32>::new());
+    }
+    assert!(was_killed > 0, "no opening was cut short");
+}
