@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crossbeam_channel::TryRecvError;
+use crossbeam_channel::{Receiver, TryRecvError};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{
@@ -30,7 +30,8 @@ type HostCallback<T, E> = Box<dyn FnMut(Value<T, E>) + Send>;
 
 /// A callback and what it is called with, in turns of one value each.
 struct CallbackTurns<T, E> {
-    values: ValueReceiver<T, E>,
+    /// The channel alone: what is notified holds this, so this must not hold what notifies.
+    values: Receiver<Value<T, E>>,
     /// What it is called with at the end.
     ended: fn() -> Value<T, E>,
     /// Locked during a call.
@@ -61,7 +62,7 @@ impl CallbackSubscription {
         let is_ended = Arc::new(AtomicBool::new(false));
         let newest = Arc::clone(&values.newest);
         let turns = Arc::new(CallbackTurns {
-            values,
+            values: values.receiver,
             ended,
             callback: Mutex::new(callback),
             is_waiting: AtomicBool::new(false),
@@ -87,7 +88,7 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> CallbackTurns<T, E> {
         self.is_waiting.store(false, Ordering::Release);
         let Some(callback) = self.lock() else { return };
         self.call(callback);
-        let has_more = self.was_missed.swap(false, Ordering::AcqRel) || !self.values.receiver.is_empty();
+        let has_more = self.was_missed.swap(false, Ordering::AcqRel) || !self.values.is_empty();
         if has_more && !self.is_ended.load(Ordering::Acquire) {
             self.wait_for_turn();
         }
@@ -107,7 +108,7 @@ impl<T: Send + Sync + 'static, E: Send + Sync + 'static> CallbackTurns<T, E> {
         if self.is_ended.load(Ordering::Acquire) {
             return;
         }
-        let value = match self.values.receiver.try_recv() {
+        let value = match self.values.try_recv() {
             Ok(value) => Some(value),
             Err(TryRecvError::Empty) => return,
             Err(TryRecvError::Disconnected) => {

@@ -12,7 +12,7 @@ use crate::{
     Builder, Config, Db, Error,
     disk::{CrashKind, SimulatedDisk, SyncStage},
     encoding::{FIRST_KEYSPACE, INDEX_KEYSPACE},
-    storage::{Background, Commit, CommitObserver, Durability, Store, StoreOptions},
+    storage::{BackgroundWork, Commit, CommitObserver, Durability, Store, StoreOptions},
     time::SystemClock,
 };
 
@@ -77,7 +77,7 @@ fn left_behind(disk: SimulatedDisk) -> Vec<u32> {
         checkpoint_bytes: config.checkpoint_bytes,
         segment_bytes: config.log_segment_bytes,
         base_cache_bytes: config.base_cache_bytes,
-        background: Background::Manual,
+        background: BackgroundWork::ByHand,
     };
     let store = Store::open(Arc::new(disk), options, Arc::new(SystemClock), Arc::new(Nobody)).unwrap();
     let catalog = stored_catalog(&store).unwrap();
