@@ -9,8 +9,6 @@ use std::{
     sync::Arc,
 };
 
-use super::KeyPart;
-
 /// Every key begins with its keyspace, big endian, so that all keys of a database have one order.
 pub(crate) const KEYSPACE_BYTES: usize = 4;
 /// Set in the keyspaces of index entries, which are all key and have no value.
@@ -180,11 +178,6 @@ impl KeyWriter {
             self.long.extend_from_slice(bytes);
         }
         self.size_bytes = end;
-    }
-
-    /// Appends a value in its order-preserving form.
-    pub fn part<P: KeyPart + ?Sized>(&mut self, part: &P) {
-        part.encode_key(self);
     }
 
     /// Appends the id that ends an index key.

@@ -19,6 +19,13 @@ pub trait KeyPart {
     fn encode_key(&self, key: &mut KeyWriter);
 }
 
+impl KeyWriter {
+    /// Appends a value in its order-preserving form.
+    pub fn part<P: KeyPart + ?Sized>(&mut self, part: &P) {
+        part.encode_key(self);
+    }
+}
+
 macro_rules! unsigned {
     ($($number:ty)*) => { $(
         impl KeyPart for $number {

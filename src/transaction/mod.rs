@@ -26,21 +26,21 @@
 //! - `pipeline.rs`: runs closures as transactions and commits them.
 //! - `opening.rs`: brings what is stored to what is declared: catalog, conversions, index builds.
 
+mod limits;
 mod buffer;
 mod entry_changes;
-mod index_query;
-mod limits;
 mod met_rows;
-mod opening;
-mod page;
-mod pipeline;
-mod read;
 mod read_set;
 mod reentrancy;
-mod references;
-mod rows;
 mod tables;
+mod read;
+mod rows;
+mod page;
+mod index_query;
 mod write;
+mod references;
+mod opening;
+mod pipeline;
 
 pub use index_query::IndexQuery;
 pub use limits::{MAX_KEY_BYTES, MAX_ROW_BYTES};

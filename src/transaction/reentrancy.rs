@@ -150,6 +150,6 @@ mod tests {
             std::mem::forget(Reentrancy::enter_write(1));
         });
         thread.join().unwrap();
-        drop(answers.recv().unwrap());
+        answers.recv().unwrap();
     }
 }

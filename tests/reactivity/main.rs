@@ -248,7 +248,7 @@ fn an_element_added_to_a_row_wakes_the_query_of_that_element_only() {
     board.patch(id, |task| task.labels.push("new".into()));
     board.assert_ran(&new, Delivered);
     board.patch(id, |task| task.labels = vec!["other".into(), "new".into()]);
-    assert_eq!(board.ran().len(), 1, "`other` gained the row; `new` has it as before, and a count looks at keys alone");
+    assert_eq!(board.ran().len(), 2, "the row behind `new` changed, and `other` gained it");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn a_sweep_that_goes_on_where_a_range_was_removed_hits_all_that_is_left() {
     let range = |at: u32| ByteRange::between(&[b"kkkk", &at.to_be_bytes()[..]].concat(), b"kkkky");
     let mut map = IntervalMap::new();
     for at in 0..5 {
-        (0..10).for_each(|value| drop(map.insert(range(at), value)));
+        (0..10).for_each(|value| map.insert(range(at), value));
     }
     let (mut place, mut hits) = (SweepPlace::start(), Vec::new());
     let mut part = |map: &IntervalMap<u32>, steps| {
