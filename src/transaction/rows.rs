@@ -102,7 +102,9 @@ impl<'tx, T: Table> Rows<'tx, T> {
         if self.filter.is_some() {
             return self.try_fold(0, |count, row| row.map(|_| count + 1));
         }
-        self.on = ReadOn::Keys;
+        if !matches!(self.source, Source::MultiIndex { .. }) {
+            self.on = ReadOn::Keys;
+        }
         let mut count = 0;
         while count < self.remaining && self.advance()? {
             count += usize::from(self.is_first_of_row()?);

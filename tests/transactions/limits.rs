@@ -36,19 +36,20 @@ fn a_row_that_changes_again_and_again_counts_once_also_in_a_nested_part() {
 #[test]
 fn a_row_that_is_inserted_and_deleted_counts_nothing() {
     let db = limited();
+    let mut given = Vec::new();
     db.write(|tx| {
         (0..10_000).try_for_each(|number| {
             let id = tx.insert(account(&number.to_string(), number))?;
+            given.push(id);
             tx.patch(id, |row| row.balance += 1)?;
             tx.delete(id)
         })
     })
     .unwrap();
     assert_eq!(db.read(balances).unwrap(), []);
-    // Its ids are gone all the same.
+    // The ids are gone all the same.
     let next = db.write(|tx| tx.insert(account("ada", 0))).unwrap();
-    assert_eq!(next, db.read(|tx| tx.query(Account::by_id).first()).unwrap().unwrap().id());
-    assert!(next.to_string() > "accounts_1".to_owned() && db.read(|tx| tx.get(next)).unwrap().is_some());
+    assert!(!given.contains(&next));
 }
 
 #[test]

@@ -186,7 +186,7 @@ impl BaseSnapshot {
             shared: Arc::clone(&self.shared),
             keyspace,
             view,
-            place: Place::At(range),
+            place: Place::At(Box::new(range)),
             low: KeyBuffer::new(start),
             is_low_taken: false,
             high: end.map(KeyBuffer::new),
@@ -208,7 +208,7 @@ pub(in crate::storage) struct BaseRange {
 }
 
 enum Place {
-    At(TableRange),
+    At(Box<TableRange>),
     /// Before what is left, after an error.
     Lost,
     /// Nothing is left.
@@ -259,7 +259,7 @@ impl BaseRange {
                     None => None,
                 };
                 let Some(mut range) = range else { return Ok((None, Place::End, Arc::clone(view))) };
-                Ok((range.next(order)?, Place::At(range), Arc::clone(view)))
+                Ok((range.next(order)?, Place::At(Box::new(range)), Arc::clone(view)))
             })
         })?;
         (self.place, self.view) = (place, view);

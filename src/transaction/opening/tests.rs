@@ -11,7 +11,8 @@ use super::{
 use crate::{
     Builder, Config, Db, Error,
     disk::{CrashKind, SimulatedDisk, SyncStage},
-    encoding::{FIRST_KEYSPACE, INDEX_KEYSPACE},
+    encoding::INDEX_KEYSPACE,
+    schema::catalog::Catalog,
     storage::{BackgroundWork, Commit, CommitObserver, Durability, Store, StoreOptions},
     time::SystemClock,
 };
@@ -67,8 +68,7 @@ impl CommitObserver for Nobody {
     fn committed(&self, _: &Arc<Commit>) {}
 }
 
-/// Every keyspace that holds something and is not in the catalog.
-fn left_behind(disk: SimulatedDisk) -> Vec<u32> {
+fn store_on(disk: SimulatedDisk) -> Arc<Store> {
     let config = config();
     let options = StoreOptions {
         durability: Durability::Durable,
@@ -79,14 +79,26 @@ fn left_behind(disk: SimulatedDisk) -> Vec<u32> {
         base_cache_bytes: config.base_cache_bytes,
         background: BackgroundWork::ByHand,
     };
-    let store = Store::open(Arc::new(disk), options, Arc::new(SystemClock), Arc::new(Nobody)).unwrap();
+    Store::open(Arc::new(disk), options, Arc::new(SystemClock), Arc::new(Nobody)).unwrap()
+}
+
+/// Every keyspace of the catalog, as keys have it.
+fn keyspaces(catalog: &Catalog) -> Vec<u32> {
+    let indexes = catalog.tables.iter().flat_map(|table| &table.indexes).map(|index| index.keyspace | INDEX_KEYSPACE);
+    catalog.tables.iter().map(|table| table.keyspace).chain(indexes).collect()
+}
+
+/// Every keyspace that holds something and is not in the catalog any more. `before`: the catalog before the evolution,
+/// which gives new keyspaces to indexes alone.
+fn left_behind(disk: SimulatedDisk, before: &Catalog) -> Vec<u32> {
+    let store = store_on(disk);
     let catalog = stored_catalog(&store).unwrap();
     assert_eq!(catalog.dropping, []);
-    let indexes = catalog.tables.iter().flat_map(|table| &table.indexes).map(|index| index.keyspace | INDEX_KEYSPACE);
-    let known: Vec<u32> = catalog.tables.iter().map(|table| table.keyspace).chain(indexes).collect();
-    let all = (FIRST_KEYSPACE..catalog.next_keyspace).flat_map(|keyspace| [keyspace, keyspace | INDEX_KEYSPACE]);
+    let known = keyspaces(&catalog);
+    let new = (before.next_keyspace..catalog.next_keyspace).map(|keyspace| keyspace | INDEX_KEYSPACE);
     let snapshot = store.snapshot().unwrap();
-    all.filter(|keyspace| !known.contains(keyspace) && is_used(&snapshot, *keyspace).unwrap()).collect()
+    let is_left = |keyspace: &u32| !known.contains(keyspace) && is_used(&snapshot, *keyspace).unwrap();
+    keyspaces(before).into_iter().chain(new).filter(is_left).collect()
 }
 
 /// Opens with the second schema, and cuts the power at each opening's sync of this number, until one gets through.
@@ -121,6 +133,7 @@ fn open_killed_at(mut disk: SimulatedDisk, sync: u64) -> (SimulatedDisk, u64, u6
 #[test]
 fn an_evolution_that_is_killed_again_and_again_ends_and_leaves_nothing_behind() {
     let written = written().unwrap();
+    let before = stored_catalog(&store_on(written.crash(CrashKind::KeepAll))).unwrap();
     // Rows and index of the dropped table, and two indexes, one of which has two entries for a row.
     let garbage = u64::from(ROWS) * 5;
     let (_, openings, removed) = open_killed_at(written.crash(CrashKind::KeepAll), u64::MAX);
@@ -136,7 +149,7 @@ fn an_evolution_that_is_killed_again_and_again_ends_and_leaves_nothing_behind() 
         let found = db.read(|tx| tx.query(second::Item::by_number).eq("2999").unique()).unwrap().unwrap();
         assert_eq!((found.size, found.words.as_slice()), (7, &[2_999, 3_000][..]));
         db.close().unwrap();
-        assert_eq!(left_behind(disk), Vec::<u32>::new());
+        assert_eq!(left_behind(disk, &before), Vec::<u32>::new());
     }
     assert!(was_killed > 0, "no opening was cut short");
 }
