@@ -99,7 +99,7 @@ impl Run {
     }
 
     /// The database works: writes, reads, moves its log into the base, closes, and survives a power cut.
-    fn is_well(mut self, what: &str) {
+    fn assert_well(mut self, what: &str) {
         let failures = self.add(3);
         assert!(failures.is_empty(), "{what}: {failures:?}");
         self.check(self.db(), what);
@@ -158,7 +158,7 @@ fn each_operation_fails_once_in_each_phase_and_everything_works_again() {
                         let reopened = builder().open_on(run.disk.clone());
                         run.db = Some(reopened.unwrap_or_else(|error| panic!("{what}, opened again: {error}")));
                     }
-                    run.is_well(&what);
+                    run.assert_well(&what);
                     if !has_failed {
                         break;
                     }
@@ -200,5 +200,5 @@ fn a_full_disk_stops_writes_as_long_as_it_is_full_and_loses_nothing() {
     assert!(failures.iter().all(|error| error.kind() == FaultKind::Full), "{:?}", failures.first());
     run.check(run.db(), "full");
     run.disk.set_capacity(None);
-    run.is_well("with room again");
+    run.assert_well("with room again");
 }
