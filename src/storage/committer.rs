@@ -349,14 +349,18 @@ impl Writer {
         // The record might become a frame of its own.
         let needed_bytes = (FRAME_HEADER_BYTES + self.record.len()) as u64 + FRAME_ALIGNMENT;
         if let Some(segment) = self.segment.as_ref().filter(|_| self.room_bytes >= needed_bytes) {
+            let half_bytes = segment.size_bytes() / 2;
+            let was_half_empty = self.room_bytes >= half_bytes;
             self.room_bytes -= needed_bytes;
+            if was_half_empty && self.room_bytes < half_bytes {
+                background.want_spare();
+            }
             return Ok(Arc::clone(segment));
         }
         let segment = log.next_segment(needed_bytes).map_err(|error| match error.is_disk_full() {
             true => StorageError::DiskFull { reason: error.to_string().into() },
             false => error,
         })?;
-        background.want_spare();
         self.room_bytes = segment.room_bytes() - needed_bytes;
         Ok(Arc::clone(self.segment.insert(segment)))
     }

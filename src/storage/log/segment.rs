@@ -56,7 +56,7 @@ impl Segment {
     }
 
     /// The size that the segment was made with.
-    pub(super) fn size_bytes(&self) -> u64 {
+    pub(crate) fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
