@@ -186,7 +186,8 @@ impl BaseSnapshot {
             shared: Arc::clone(&self.shared),
             keyspace,
             view,
-            place: Place::At(Box::new(range)),
+            range: Some(range),
+            is_at_end: false,
             low: KeyBuffer::new(start),
             is_low_taken: false,
             high: end.map(KeyBuffer::new),
@@ -199,7 +200,9 @@ pub(in crate::storage) struct BaseRange {
     shared: Arc<Shared>,
     keyspace: u32,
     view: Arc<View>,
-    place: Place,
+    /// `None` after an error, and at the end.
+    range: Option<TableRange>,
+    is_at_end: bool,
     /// What is left begins here.
     low: KeyBuffer,
     is_low_taken: bool,
@@ -207,27 +210,21 @@ pub(in crate::storage) struct BaseRange {
     high: Option<KeyBuffer>,
 }
 
-enum Place {
-    At(Box<TableRange>),
-    /// Before what is left, after an error.
-    Lost,
-    /// Nothing is left.
-    End,
-}
-
 impl BaseRange {
     /// The next entry from that end.
     pub(in crate::storage) fn next(&mut self, order: Order) -> Result<Option<BaseEntry>, StorageError> {
-        let next = match &mut self.place {
-            Place::At(range) => guarded(|| self.view.file.retire(), || range.next(order)),
-            Place::Lost => Err(Failure::Retired),
-            Place::End => return Ok(None),
+        if self.is_at_end {
+            return Ok(None);
+        }
+        let next = match &mut self.range {
+            Some(range) => guarded(|| self.view.file.retire(), || range.next(order)),
+            None => Err(Failure::Retired),
         };
         let next = match next {
             Ok(next) => next,
             // What redb has of the range is of no use after an error; the next call looks for the place again.
             Err(Failure::Here(error)) => {
-                self.place = Place::Lost;
+                self.range = None;
                 return Err(error);
             }
             Err(Failure::Retired) => self.next_elsewhere(order)?,
@@ -251,18 +248,19 @@ impl BaseRange {
             false => Bound::Included(self.low.as_slice()),
         };
         let high = self.high.as_ref().map(KeyBuffer::as_slice);
-        self.place = Place::Lost;
-        let (next, place, view) = self.shared.read(|view| {
+        self.range = None;
+        let (next, range, view) = self.shared.read(|view| {
             view.guarded(|this| {
                 let range = match this.table(self.keyspace)? {
                     Some(table) => table.range(low, high)?,
                     None => None,
                 };
-                let Some(mut range) = range else { return Ok((None, Place::End, Arc::clone(view))) };
-                Ok((range.next(order)?, Place::At(Box::new(range)), Arc::clone(view)))
+                let Some(mut range) = range else { return Ok((None, None, Arc::clone(view))) };
+                Ok((range.next(order)?, Some(range), Arc::clone(view)))
             })
         })?;
-        (self.place, self.view) = (place, view);
+        self.is_at_end = range.is_none();
+        (self.range, self.view) = (range, view);
         Ok(next)
     }
 }

@@ -6,7 +6,7 @@ use redb::StorageBackend;
 
 use super::*;
 use crate::storage::base::{
-    blocks::{BLOCK_BYTES, GROUP_BLOCKS},
+    blocks::{BLOCK_BYTES, GROUP_BLOCKS, block_at, checksums_at},
     checked_file::{Backend, CheckedFile},
     file::BaseFile,
     header::HeaderCopies,
@@ -95,8 +95,7 @@ impl Layer {
                 self.synced = self.now.clone();
             }
             Step::FailSync => {
-                // So that there is something to sync.
-                self.backend.write(0, &self.now.header[..1]).unwrap();
+                self.backend.write(319, &[self.now.header[319] + 1]).unwrap();
                 fail(&self.disk, Operation::Sync, 1);
                 assert!(self.backend.sync_data().is_err());
                 assert!(self.backend.read(0, &mut [0]).is_err(), "it answers nothing more");
@@ -149,8 +148,10 @@ proptest! {
             }
             layer.run(step);
             layer.check(&layer.backend, &layer.now, "at once");
-            let image = layer.disk.crash(CrashKind::LoseUnsynced);
-            layer.check(&reopened(&image), &layer.synced, "after a crash");
+            for kind in [CrashKind::LoseUnsynced, CrashKind::KeepAll] {
+                let image = layer.disk.crash(kind);
+                layer.check(&reopened(&image), &layer.synced, &format!("after a crash, {kind:?}"));
+            }
         }
     }
 }
@@ -182,6 +183,47 @@ fn a_torn_sync_leaves_what_was_synced_before() {
         assert!(header[7] == 0 || header[7] == 3, "the header is whole");
         layer.check(&torn, &model, &format!("seed {seed}"));
     }
+}
+
+#[test]
+fn a_header_is_found_whole_whenever_the_power_goes_after_a_failed_sync() {
+    for seed in 0..400 {
+        let mut layer = Layer::new();
+        layer.backend.write(7, &[1]).unwrap();
+        fail(&layer.disk, Operation::Sync, 1);
+        assert!(layer.backend.sync_data().is_err());
+        // The process ends here, and another one opens the file.
+        let images: Arc<Mutex<Vec<SimulatedDisk>>> = Arc::default();
+        let sink = Arc::clone(&images);
+        layer.disk.observe_syncs(move |disk, _| sink.lock().push(disk.crash(CrashKind::Torn(seed))));
+        layer.backend = reopened(&layer.disk);
+        layer.backend.write(7, &[2]).unwrap();
+        layer.run(&Step::Sync);
+        layer.disk.observe_syncs(|_, _| {});
+        for image in images.lock().iter() {
+            let mut byte = [9];
+            reopened(image).read(7, &mut byte).unwrap();
+            assert!(byte[0] < 3, "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_block_in_the_place_of_another_with_its_checksum_is_an_error() {
+    let mut layer = Layer::new();
+    layer.run(&Step::SetLen { blocks: 2_000 });
+    layer.run(&Step::Write { block: 3, count: 1, byte: 3 });
+    layer.run(&Step::Write { block: 4, count: 1, byte: 4 });
+    layer.run(&Step::Sync);
+    let file = layer.disk.open(BASE_FILE).unwrap();
+    for (from, to, size) in [(block_at(3), block_at(4), BLOCK_BYTES), (checksums_at(0) + 24, checksums_at(0) + 32, 8)] {
+        let mut bytes = vec![0; size];
+        file.read_at(from, &mut bytes).unwrap();
+        file.write_at(to, &bytes).unwrap();
+    }
+    let backend = reopened(&layer.disk);
+    backend.read(4 * BLOCK, &mut [0; BLOCK_BYTES]).unwrap();
+    assert!(backend.read(5 * BLOCK, &mut [0; BLOCK_BYTES]).is_err());
 }
 
 #[test]
