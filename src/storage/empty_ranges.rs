@@ -34,6 +34,12 @@ impl EmptyRanges {
         (*range.end > *key && range.since_ts <= ts).then(|| (start.clone(), range.end.clone()))
     }
 
+    /// The range that holds nothing at commit `ts` and reaches up to `end` or beyond it, from before `end` on.
+    pub(super) fn up_to(&self, end: &Key, ts: u64) -> Option<(Key, Key)> {
+        let (start, range) = self.ranges.range::<Key, _>((Bound::Unbounded, Bound::Excluded(end))).next_back()?;
+        (range.end >= *end && range.since_ts <= ts).then(|| (start.clone(), range.end.clone()))
+    }
+
     /// Notes that nothing lives from `start` up to, not with, `end` from commit `ts` on. No earlier range is newer.
     pub(super) fn add(&mut self, start: Key, end: Key, ts: u64) {
         let (mut start, mut end) = (start, end);
@@ -112,6 +118,11 @@ impl SharedEmptyRanges {
     /// The range around `key` that holds nothing at commit `ts`.
     pub(super) fn around(&self, key: &[u8], ts: u64) -> Option<(Key, Key)> {
         self.state.lock().ranges.around(key, ts)
+    }
+
+    /// The range that holds nothing at commit `ts` and reaches up to `end` or beyond it, from before `end` on.
+    pub(super) fn up_to(&self, end: &Key, ts: u64) -> Option<(Key, Key)> {
+        self.state.lock().ranges.up_to(end, ts)
     }
 
     /// Notes that a reader at commit `ts` found nothing in the range.

@@ -162,12 +162,34 @@ impl<'a> Scan<'a> {
         if start >= end {
             return Ok(scan);
         }
-        let (first, last) = (scan.start.clone(), scan.end.clone());
+        let (first, last) = scan.beyond_the_empty_end();
         let cursor = |overlay: &Arc<Overlay>| OverlayCursor::new(overlay, ts, &first, &last, order);
         scan.overlays = [cursor(&layers.active), layers.frozen.as_ref().and_then(cursor)];
-        scan.seek_own(&first, &last);
+        let (start, end) = (scan.start.clone(), scan.end.clone());
+        scan.seek_own(&start, &end);
         scan.seek_base(&first, &last)?;
         Ok(scan)
+    }
+
+    /// The range without that part at its beginning (its end, if descending) in which the committed state is known to
+    /// hold nothing.
+    fn beyond_the_empty_end(&mut self) -> (Key, Key) {
+        let (start, end) = (self.start.clone(), self.end.clone());
+        if self.layers.active.is_empty() && self.layers.frozen.is_none() {
+            return (start, end);
+        }
+        let known = match self.order {
+            Order::Ascending => self.layers.empty.around(&start, self.ts),
+            Order::Descending => self.layers.empty.up_to(&end, self.ts),
+        };
+        let Some((low, high)) = known else { return (start, end) };
+        let mut run = Run::new(&low);
+        run.jump(low.clone(), high.clone());
+        self.run = Some(run);
+        match self.order {
+            Order::Ascending => (high.min(end.clone()), end),
+            Order::Descending => (start.clone(), low.max(start)),
+        }
     }
 
     /// Moves to the next entry; `false` when there is none.
@@ -291,7 +313,14 @@ impl<'a> Scan<'a> {
 
     /// Adds a deletion to the run, and jumps over the range around it that is known to be empty.
     fn pass_deletion(&mut self, key: Key, is_own: bool) -> Result<(), StorageError> {
-        let run = self.run.get_or_insert_with(|| Run::new(&key));
+        let run = self.run.get_or_insert_with(|| match (&self.current, self.order) {
+            // Nothing stood before it in the range either.
+            (Current::Nothing, Order::Ascending) => Run { low: self.start.clone(), ..Run::new(&key) },
+            (Current::Nothing, Order::Descending) => {
+                Run { high: self.end.clone(), is_high_deleted: false, ..Run::new(&key) }
+            }
+            (Current::Own(..) | Current::Overlay(..) | Current::Base(_), _) => Run::new(&key),
+        });
         run.has_own |= is_own;
         let own = if is_own { self.changes.empty_around(&key) } else { None };
         // Of the committed state: the transaction's own changes in that range still count.
@@ -314,7 +343,7 @@ impl<'a> Scan<'a> {
     /// Notes the run of deletions that has ended, at one of the transaction's own keys or elsewhere.
     fn end_run(&mut self, own_key: Option<&Key>) {
         let Some(run) = self.run.take() else { return };
-        if run.deletions < NOTED_RUN && !(run.has_jumped && run.deletions > 1) {
+        if run.deletions < NOTED_RUN && !(run.has_jumped && run.deletions > 0) {
             return;
         }
         let (mut low, mut high) = (run.low, if run.is_high_deleted { after(&run.high) } else { run.high });
