@@ -31,7 +31,7 @@ const FLUSH_EARLY_BYTES: usize = 1 << 20;
 /// How long a writer that must have room waits for one attempt of a checkpoint before it looks again.
 const ROOM_WAIT: Duration = Duration::from_secs(1);
 /// Writers are slowed down when so much of the limit is in use, in percent.
-const SLOW_FROM_PERCENT: usize = 50;
+const SLOW_FROM_PERCENT: usize = 75;
 /// How long a commit is delayed for each of its bytes when the limit is reached, in nanoseconds.
 const LARGEST_DELAY_NANOS_PER_BYTE: f64 = 250.0;
 const SHORTEST_DELAY: Duration = Duration::from_millis(1);

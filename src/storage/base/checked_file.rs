@@ -29,7 +29,7 @@ use super::{
 use crate::error::StorageError;
 
 /// How much is written at most before the file is synced, so that no sync takes long: others wait for the same disk.
-const EARLY_SYNC_BYTES: usize = 4 << 20;
+const EARLY_SYNC_BYTES: usize = 8 << 20;
 
 /// One instance's view of the base's file. It is given up after the first error, as redb gives up itself, and another
 /// is made over the same file.

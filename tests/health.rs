@@ -1,0 +1,91 @@
+//! `db.health()`: what an operator asks first, as data.
+
+use std::io::ErrorKind;
+
+use tropism::{
+    Config, Db, FaultKind,
+    disk::{Operation, SimulatedDisk},
+    prelude::*,
+};
+
+schema! {
+    pub table Row in "rows" { text: String }
+}
+
+fn open(disk: &SimulatedDisk) -> Db {
+    let config = Config { checkpoint_bytes: 64 << 10, log_segment_bytes: 64 << 10, ..Config::default() };
+    Db::builder().tables::<Row>().config(config).driven_by_hand().open_on(disk.clone()).unwrap()
+}
+
+fn add(db: &Db, bytes: usize) -> Result<Id<Row>, tropism::Error> {
+    db.write(|tx| tx.insert(Row { text: "x".repeat(bytes) }))
+}
+
+#[test]
+fn a_database_that_is_well_says_so() {
+    let disk = SimulatedDisk::new(1);
+    let db = open(&disk);
+    add(&db, 100).unwrap();
+    let health = db.health();
+    assert!(health.writes_refused.is_none() && health.checkpoint_failure.is_none());
+    assert_eq!(
+        (health.visible, health.durable),
+        (db.read(|tx| Ok::<_, tropism::Error>(tx.ts())).unwrap(), health.visible)
+    );
+    assert!(health.log_bytes > 0 && health.overlay_bytes > 0 && health.overlay_bytes < health.overlay_limit_bytes);
+    assert_eq!((health.live_queries.live_queries, health.live_queries.dirty), (0, 0));
+    assert_eq!(health.scheduler.expect("it can be read").jobs_due, 0);
+    db.checkpoint().unwrap();
+    let health = db.health();
+    assert_eq!(health.last_checkpoint.expect("one was made").ts, health.visible);
+    assert_eq!(health.overlay_bytes, 0);
+}
+
+#[test]
+fn a_failed_checkpoint_shows_until_one_goes_well() {
+    let disk = SimulatedDisk::new(1);
+    let db = open(&disk);
+    add(&db, 100).unwrap();
+    disk.fail_next(Operation::Sync, 1, ErrorKind::Other);
+    db.checkpoint().unwrap_err();
+    let health = db.health();
+    assert!(health.is_checkpoint_pending);
+    let failure = health.checkpoint_failure.expect("one failed");
+    assert_eq!((failure.attempts, failure.error.kind()), (1, FaultKind::Transient));
+    assert!(health.writes_refused.is_none(), "the log takes them");
+    add(&db, 100).unwrap();
+    db.checkpoint().unwrap();
+    assert!(db.health().checkpoint_failure.is_none() && !db.health().is_checkpoint_pending);
+}
+
+#[test]
+fn why_writes_are_refused_is_said_with_what_kind_of_fault_it_is() {
+    let disk = SimulatedDisk::new(1);
+    let db = open(&disk);
+    add(&db, 100).unwrap();
+    disk.fail_next(Operation::Sync, 1, ErrorKind::Other);
+    add(&db, 100).unwrap_err();
+    let refused = db.health().writes_refused.expect("a sync of the log failed");
+    assert_eq!(refused.kind(), FaultKind::Stopped);
+    assert!(db.health().to_string().contains("refused"));
+}
+
+#[test]
+fn a_reader_that_stays_holds_back_the_oldest_snapshot() {
+    let disk = SimulatedDisk::new(1);
+    let db = open(&disk);
+    add(&db, 100).unwrap();
+    let (oldest, visible) = db
+        .read(|tx| -> Result<_, tropism::Error> {
+            let own = tx.ts();
+            for _ in 0..3 {
+                add(&db, 100)?;
+                db.checkpoint()?;
+            }
+            assert!(db.health().oldest_snapshot <= own);
+            Ok((db.health().oldest_snapshot, db.health().visible))
+        })
+        .unwrap();
+    assert!(oldest < visible);
+    assert_eq!(db.health().oldest_snapshot, db.health().visible, "nobody reads any more");
+}
