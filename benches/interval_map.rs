@@ -9,15 +9,25 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use reactive::{byte_range::ByteRange, interval_map::IntervalMap};
+use encoding::ByteRange;
+use reactive::{
+    interval_map::IntervalMap,
+    sweep::{Budget, SweepPlace},
+};
+
+#[allow(dead_code, reason = "a bench uses only a part of it")]
+#[path = "../src/encoding"]
+mod encoding {
+    mod byte_range;
+    pub(crate) use byte_range::ByteRange;
+}
 
 #[allow(dead_code, reason = "a bench uses only a part of them")]
 #[path = "../src/reactive"]
 mod reactive {
-    #[path = "../encoding/byte_range.rs"]
-    pub(crate) mod byte_range;
     pub(crate) mod interval_map;
     mod range_tree;
+    pub(crate) mod sweep;
     mod value_set;
 }
 
@@ -109,7 +119,8 @@ fn filled(shape: Shape, numbers: impl IntoIterator<Item = u64>) -> IntervalMap<u
 
 fn hits(map: &IntervalMap<u64>, key: &[u8]) -> u64 {
     let mut hits = 0;
-    map.stab(black_box(key), &mut |value| {
+    let mut budget = Budget::new(usize::MAX);
+    map.sweep(&[black_box(key)], &mut SweepPlace::start(), &mut budget, &mut |value, _| {
         black_box(value);
         hits += 1;
     });

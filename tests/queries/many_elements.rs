@@ -95,7 +95,8 @@ fn live_queries_over_elements_hear_of_a_row_that_keeps_them() {
     let id = db.read(|tx| tx.query(Document::by_title).eq("x").unique()).unwrap().unwrap().id();
     let rows = db.watch(|tx| tx.query(Document::by_word).eq(50).collect()).unwrap();
     let others = db.watch(|tx| tx.query(Document::by_word).range(200..).collect()).unwrap();
-    (rows.recv(), others.recv());
+    rows.recv();
+    others.recv();
     let reactor = db.reactor().unwrap();
     db.write(|tx| tx.patch(id, |row: &mut Document| row.title = "z".into())).unwrap();
     assert_eq!(reactor.run().len(), 1);
