@@ -38,7 +38,7 @@ fn a_row_that_is_inserted_and_deleted_counts_nothing() {
     let db = limited();
     let mut given = Vec::new();
     db.write(|tx| {
-        (0..10_000).try_for_each(|number| {
+        (0..40_000).try_for_each(|number| {
             let id = tx.insert(account(&number.to_string(), number))?;
             given.push(id);
             tx.patch(id, |row| row.balance += 1)?;
