@@ -23,7 +23,7 @@ pub struct Config {
     /// The longest that a relaxed commit stays undurable. Default 50 ms; 1 ms to 1 hour.
     pub flush_interval: Duration,
     /// How much memory committed changes may take before they are in the base. Past it writers wait for the
-    /// checkpoint. A single transaction may not be larger either. Default 64 MiB; 1 MiB to 64 GiB.
+    /// checkpoint. A single transaction may not commit more either. Default 64 MiB; 1 MiB to 64 GiB.
     pub overlay_limit_bytes: usize,
     /// A checkpoint begins when this much is waiting for it. Smaller ones make for a shorter log to replay and more
     /// writing. Default 16 MiB; 64 KiB to `overlay_limit_bytes`.
