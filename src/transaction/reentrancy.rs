@@ -132,24 +132,29 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_ends_has_nothing_running_and_does_not_panic() {
+    fn a_thread_that_is_ending_has_nothing_running_and_does_not_panic() {
         thread_local! {
             static LAST: RefCell<Option<AsksAtTheEnd>> = const { RefCell::new(None) };
         }
         struct AsksAtTheEnd(std::sync::mpsc::Sender<bool>);
         impl Drop for AsksAtTheEnd {
             fn drop(&mut self) {
-                let write = Reentrancy::enter_write(1);
-                let _ = self.0.send(write.is_ok());
+                let is_allowed = Reentrancy::enter_write(1).is_ok() && Reentrancy::check_may_wait(1, "close").is_ok();
+                let _ = self.0.send(is_allowed);
             }
         }
-        let (answer, answers) = std::sync::mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            // Registered first, so destroyed last or first: both orders are met with the next thread.
-            LAST.with_borrow_mut(|last| *last = Some(AsksAtTheEnd(answer)));
-            std::mem::forget(Reentrancy::enter_write(1));
-        });
-        thread.join().unwrap();
-        answers.recv().unwrap();
+        // Which of the thread's values is destroyed first is not specified, so both are used first once.
+        for is_used_before in [true, false] {
+            let (answer, answers) = std::sync::mpsc::channel();
+            let thread = std::thread::spawn(move || {
+                if is_used_before {
+                    drop(Reentrancy::enter_write(1));
+                }
+                LAST.with_borrow_mut(|last| *last = Some(AsksAtTheEnd(answer)));
+                drop(Reentrancy::enter_write(1));
+            });
+            thread.join().unwrap();
+            assert_eq!(answers.recv(), Ok(true));
+        }
     }
 }
