@@ -12,7 +12,7 @@ use crate::{error::OpenError, storage::Durability};
 /// use tropism::{Config, Durability};
 ///
 /// let config = Config { durability: Durability::Relaxed, ..Config::default() };
-/// assert_eq!(config.overlay_limit_bytes, 64 << 20);
+/// assert_eq!(config.overlay_limit_bytes, 256 << 20);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -22,8 +22,10 @@ pub struct Config {
     pub durability: Durability,
     /// The longest that a relaxed commit stays undurable. Default 50 ms; 1 ms to 1 hour.
     pub flush_interval: Duration,
-    /// How much memory committed changes may take before they are in the base. Past it writers wait for the
-    /// checkpoint. A single transaction may not commit more either. Default 64 MiB; 1 MiB to 64 GiB.
+    /// How much memory committed changes may take before they are in the base. Writers are slowed down as it fills, and
+    /// past it they wait for the checkpoint. More of it makes long loads faster, since each checkpoint rewrites much of
+    /// an index whatever its own size. A single transaction may not commit more either. Default 256 MiB; 1 MiB to
+    /// 64 GiB.
     pub overlay_limit_bytes: usize,
     /// A checkpoint begins when this much is waiting for it. Smaller ones make for a shorter log to replay and more
     /// writing. Default 16 MiB; 64 KiB to `overlay_limit_bytes`.
@@ -49,7 +51,7 @@ impl Default for Config {
         Self {
             durability: Durability::Durable,
             flush_interval: Duration::from_millis(50),
-            overlay_limit_bytes: 64 << 20,
+            overlay_limit_bytes: 256 << 20,
             checkpoint_bytes: 16 << 20,
             log_segment_bytes: 4 << 20,
             base_cache_bytes: 256 << 20,

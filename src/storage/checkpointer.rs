@@ -20,6 +20,7 @@ use super::{
     log::Log,
     overlay::Overlay,
     publisher::Publisher,
+    throttle::Running,
 };
 use crate::{
     error::StorageError,
@@ -59,6 +60,7 @@ struct State {
 struct Frozen {
     overlay: Arc<Overlay>,
     figures: Figures,
+    running: Running,
 }
 
 /// A checkpoint that went well.
@@ -105,13 +107,23 @@ impl Checkpointer {
         if state.frozen.is_some() {
             return false;
         }
-        state.frozen = Some(Frozen { overlay: self.publisher.freeze(), figures });
+        let overlay = self.publisher.freeze();
+        let last = state.last.as_ref().map(|report| (report.size_bytes, report.duration));
+        let running = Running::new(Instant::now(), overlay.size_bytes(), last);
+        state.frozen = Some(Frozen { overlay, figures, running });
         true
     }
 
     /// Whether something is frozen and not in the base yet.
     pub(super) fn is_pending(&self) -> bool {
         self.state.lock().frozen.is_some()
+    }
+
+    /// The checkpoint that goes on, unless the last attempt failed: then there is no telling how long it takes.
+    pub(super) fn running(&self) -> Option<Running> {
+        let state = self.state.lock();
+        let frozen = state.frozen.as_ref().filter(|_| state.failure.is_none())?;
+        Some(frozen.running)
     }
 
     /// Writes what is frozen into the base, if anything is, and drops the log before it.
@@ -152,7 +164,7 @@ impl Checkpointer {
 
     fn write_frozen(&self, frozen: &Frozen) -> Result<(), StorageError> {
         self.group.wait_durable(frozen.figures.ts)?;
-        frozen.overlay.with_newest(|entries| self.base.apply(entries, frozen.figures, &|_| {}))?;
+        frozen.overlay.with_newest(|entries| self.base.apply(entries, frozen.figures))?;
         self.publisher.install(Arc::new(self.base.snapshot()?));
         self.state.lock().frozen = None;
         // The base has it: what cannot be dropped now goes with the next checkpoint.

@@ -6,9 +6,9 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Mutex, MutexGuard};
@@ -23,6 +23,7 @@ use super::{
     publisher::Publisher,
     record::{Change, Commit},
     snapshot::Snapshot,
+    throttle::Throttle,
 };
 use crate::{encoding::Key, error::StorageError, time::Clock};
 
@@ -30,12 +31,8 @@ use crate::{encoding::Key, error::StorageError, time::Clock};
 const FLUSH_EARLY_BYTES: usize = 1 << 20;
 /// How long a writer that must have room waits for one attempt of a checkpoint before it looks again.
 const ROOM_WAIT: Duration = Duration::from_secs(1);
-/// Writers are slowed down when so much of the limit is in use, in percent.
-const SLOW_FROM_PERCENT: usize = 75;
-/// How long a commit is delayed for each of its bytes when the limit is reached, in nanoseconds.
-const LARGEST_DELAY_NANOS_PER_BYTE: f64 = 250.0;
-const SHORTEST_DELAY: Duration = Duration::from_millis(1);
-const LONGEST_DELAY: Duration = Duration::from_millis(50);
+/// Writers are slowed down when more than this part of the limit is in use.
+const SLOW_FROM_SHARE: usize = 4;
 
 /// Takes commits in: into the log's queue, the overlay and the hands of the publisher.
 ///
@@ -57,8 +54,7 @@ pub(super) struct Committer {
     head: Mutex<Head>,
     /// Set before the lock is waited for to close: whoever waits for room under it gives up.
     is_closing: AtomicBool,
-    /// By how much writers are to be delayed, in microseconds.
-    delay_micros: AtomicU64,
+    throttle: Throttle,
 }
 
 /// What only the holder of the write lock may touch.
@@ -131,7 +127,7 @@ impl Committer {
             writer: Mutex::new(writer),
             head: Mutex::new(head),
             is_closing: AtomicBool::new(false),
-            delay_micros: AtomicU64::new(0),
+            throttle: Throttle::default(),
         }
     }
 
@@ -249,24 +245,27 @@ impl Committer {
     /// Delays a writer a little where the overlay fills faster than checkpoints empty it, so that later ones need not be
     /// stopped.
     fn slow_down(&self) {
-        if self.delay_micros.load(Ordering::Relaxed) < SHORTEST_DELAY.as_micros() as u64 {
-            return;
-        }
-        let delay = Duration::from_micros(self.delay_micros.swap(0, Ordering::Relaxed)).min(LONGEST_DELAY);
+        let Some(delay) = self.throttle.delay(Instant::now()) else { return };
         let seen = self.checkpointer.ended();
         self.checkpointer.wait_after(seen, delay);
+        if self.checkpointer.ended() != seen {
+            self.throttle.clear();
+        }
     }
 
-    /// Adds up by how much the next writers are delayed, after a commit of this size.
-    fn note_pressure(&self, commit_bytes: usize, memory_bytes: usize) {
+    /// Slows the next writers down after a commit that took some of the room that a running checkpoint will free.
+    ///
+    /// What comes meanwhile is to take half of the limit, so that the next checkpoint has the other half beside it.
+    fn note_pressure(&self, taken_bytes: usize, active_bytes: usize, memory_bytes: usize) {
         let limit_bytes = self.options.overlay_limit_bytes;
-        let slow_from_bytes = limit_bytes / 100 * SLOW_FROM_PERCENT;
-        if memory_bytes <= slow_from_bytes || self.options.background == BackgroundWork::ByHand {
-            return;
+        if memory_bytes > limit_bytes / SLOW_FROM_SHARE
+            && self.options.background == BackgroundWork::Threads
+            && let Some(running) = self.checkpointer.running()
+        {
+            let room_bytes = limit_bytes.saturating_sub(memory_bytes);
+            let share_bytes = (limit_bytes / 2).saturating_sub(active_bytes);
+            self.throttle.note(Instant::now(), taken_bytes, share_bytes.clamp(room_bytes / 4, room_bytes), running);
         }
-        let pressure = (memory_bytes - slow_from_bytes) as f64 / (limit_bytes - slow_from_bytes).max(1) as f64;
-        let nanos = commit_bytes as f64 * LARGEST_DELAY_NANOS_PER_BYTE * pressure * pressure;
-        self.delay_micros.fetch_add((nanos / 1e3) as u64, Ordering::Relaxed);
     }
 }
 
@@ -322,6 +321,7 @@ impl Committer {
         let ts = commit.ts;
         let mut head = self.head.lock();
         let layers = self.publisher.layers();
+        let memory_bytes_before = layers.memory_bytes();
         let puts = commit.changes().filter(|(_, change)| matches!(change, Change::Put(_))).map(|(key, _)| key);
         layers.empty.begin_commit(ts, puts);
         layers.active.apply(&commit);
@@ -331,14 +331,15 @@ impl Committer {
         head.segment = Some(segment.number);
         head.logged_bytes += writer.record.len();
         let memory_bytes = layers.memory_bytes();
-        let is_due = layers.active.size_bytes().max(head.logged_bytes) >= self.options.checkpoint_bytes;
+        let active_bytes = layers.active.size_bytes();
+        let is_due = active_bytes.max(head.logged_bytes) >= self.options.checkpoint_bytes;
         drop(layers);
         writer.is_pressed |= is_due || memory_bytes + waiting_bytes > self.options.overlay_limit_bytes;
         if is_due && self.options.background == BackgroundWork::Threads && self.freeze_at(&mut head) {
             self.background.want_checkpoint();
         }
         drop(head);
-        self.note_pressure(writer.record.len(), memory_bytes);
+        self.note_pressure(memory_bytes - memory_bytes_before, active_bytes, memory_bytes);
         waiting_bytes
     }
 }

@@ -22,6 +22,7 @@
 //! - `log.rs`: segments, frames, replay.
 //! - `publisher.rs`: what is visible, and who is told.
 //! - `group_commit.rs`: one sync for many commits.
+//! - `throttle.rs`: by how much writers are slowed down.
 //! - `checkpointer.rs`: overlay into base, off the writers' path.
 //! - `background.rs`: the threads.
 //! - `committer.rs`: who may write, and how a commit enters the newest state.
@@ -41,6 +42,7 @@ mod snapshot;
 mod log;
 mod publisher;
 mod group_commit;
+mod throttle;
 mod checkpointer;
 mod background;
 mod committer;

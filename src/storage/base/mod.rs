@@ -16,7 +16,7 @@
 //! - `key_buffer.rs`: where a scan stands.
 //! - `snapshot.rs`: the base at one timestamp.
 
-use std::{cell::Cell, sync::Arc};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use redb::{Database, Durability};
@@ -57,8 +57,6 @@ pub(super) use tables::BaseEntry;
 
 /// What the file is called until its first commit is durable: a crash before that leaves nothing to repair.
 pub(super) const BASE_FILE_NEW: &str = "base.new";
-/// Between two calls of `pace`.
-const PACE_ENTRIES: usize = 256;
 
 /// The base of one database.
 ///
@@ -95,7 +93,7 @@ impl Base {
         let instances = Arc::new(Instances::open(file, headers, cache_bytes)?);
         let figures = Figures { ts: 0, log_from: 0, log_goes_on: false };
         let base = Self { instances, writing: Mutex::new(figures) };
-        base.apply(&mut std::iter::empty(), figures, &|_| {})?;
+        base.apply(&mut std::iter::empty(), figures)?;
         disk.rename(BASE_FILE_NEW, BASE_FILE).map_err(|error| StorageError::io("rename", BASE_FILE_NEW, error))?;
         disk.sync_directory().map_err(|error| StorageError::io("sync", &disk.describe(), error))?;
         Ok((base, figures))
@@ -133,19 +131,17 @@ impl Base {
     /// Writes changes, in key order, and the figures in one durable transaction; all or nothing. A change without a
     /// value deletes the key.
     ///
-    /// Sorted input costs about a microsecond per entry. Every few hundred entries `pace` is called with the size of
-    /// what has been taken in so far, and may take its time. The file is synced every few MiB, so that no sync takes
-    /// long. Quick repair is on, so that opening after a crash does not walk the file.
+    /// Sorted input costs about a microsecond per entry. The file is synced every few MiB, so that no sync takes long.
+    /// Quick repair is on, so that opening after a crash does not walk the file.
     pub(super) fn apply<'a>(
         &self,
         entries: &mut dyn Iterator<Item = (&'a Key, Option<&'a [u8]>)>,
         figures: Figures,
-        pace: &dyn Fn(u64),
     ) -> Result<(), StorageError> {
         let mut standing = self.writing.lock();
         let begin = |database: &Database| database.begin_write().map_err(failed);
         let (transaction, file) = self.instances.with(begin)?;
-        let written = guarded(|| file.retire(), || write(transaction, entries, figures, pace));
+        let written = guarded(|| file.retire(), || write(transaction, entries, figures));
         if let Err(failure) = written {
             let error = explain(failure, &file);
             // redb may have lost track of its free pages.
@@ -169,19 +165,10 @@ fn write<'a>(
     mut transaction: redb::WriteTransaction,
     entries: &mut dyn Iterator<Item = (&'a Key, Option<&'a [u8]>)>,
     figures: Figures,
-    pace: &dyn Fn(u64),
 ) -> Result<(), Failure> {
     transaction.set_durability(Durability::Immediate).map_err(failed)?;
     transaction.set_quick_repair(true);
-    let (taken, taken_bytes) = (Cell::new(0), Cell::new(0));
-    let paced = entries.inspect(|(key, value)| {
-        taken.set(taken.get() + 1);
-        taken_bytes.set(taken_bytes.get() + (key.len() + value.map_or(0, <[u8]>::len)) as u64);
-        if taken.get() % PACE_ENTRIES == 0 {
-            pace(taken_bytes.get());
-        }
-    });
-    write_entries(&transaction, paced)?;
+    write_entries(&transaction, entries)?;
     write_figures(&transaction, figures)?;
     transaction.commit().map_err(failed)
 }
