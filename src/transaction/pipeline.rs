@@ -45,7 +45,7 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// `ReadInQuery` where the thread evaluates a query of this database; `Closed`; what the closure answers.
+    /// `ReadInQuery` inside a query of this database; `Closed`; what the closure answers.
     pub(crate) fn read<R, E: From<Error>>(&self, body: impl FnOnce(&ReadTx) -> Result<R, E>) -> Result<R, E> {
         Reentrancy::check_may_read(self.identity(), "Db::read").map_err(|error| E::from(error.into()))?;
         let snapshot = self.store.snapshot().map_err(|error| E::from(error.into()))?;
