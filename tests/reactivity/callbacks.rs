@@ -155,7 +155,7 @@ fn a_callback_that_is_being_called_when_the_database_closes_hears_of_the_end_aft
     assert!(beside.recv().is_none(), "the subscriptions have ended");
     assert!(arrivals.try_recv().is_err(), "the callback is still being called with the value");
     drop(release);
-    let end = arrivals.recv().unwrap().unwrap_err();
+    let end = arrivals.recv_timeout(std::time::Duration::from_secs(20)).unwrap().unwrap_err();
     assert_eq!(end, Error::from(tropism::QueryError::Ended).to_string());
     closing.join().unwrap().unwrap();
     drop(_handle);
