@@ -83,7 +83,7 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// `ReadInQuery`; `Closed`; what the closure answers.
+    /// `ReadInQuery` inside a query of the same database; `Closed`; what the closure answers.
     pub fn read<R, E: From<Error>>(&self, body: impl FnOnce(&ReadTx) -> Result<R, E>) -> Result<R, E> {
         self.0.engine.pipeline.read(body)
     }
@@ -127,7 +127,7 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// `Closed`. The query's own errors are delivered, not returned.
+    /// `ReadInQuery` inside a query of the same database; `Closed`. The query's own errors are delivered, not returned.
     #[track_caller]
     pub fn watch<T, E, F>(&self, query: F) -> Result<Subscription<T, E>, Error>
     where
@@ -143,7 +143,7 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// The query's own.
+    /// `ReadInQuery` inside a query of the same database; `Closed`; the query's own.
     pub fn query<Q: Query>(&self, query: Q) -> Result<Arc<Q::Output>, Q::Error> {
         self.0.engine.query(query)
     }
@@ -171,7 +171,7 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// `Closed`. The query's own errors are delivered, not returned.
+    /// `ReadInQuery` inside a query of the same database; `Closed`. The query's own errors are delivered, not returned.
     pub fn subscribe<Q: Query>(&self, query: Q) -> Result<Subscription<Q::Output, Q::Error>, Error> {
         self.0.engine.subscribe(query)
     }

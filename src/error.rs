@@ -193,7 +193,8 @@ pub enum TransactionError {
     /// A write was called while a query was being evaluated.
     #[error("a query tried to write; queries only read")]
     WriteInQuery,
-    /// A query read the database past its own transaction. It would not depend on what it read there.
+    /// A query read the same database past its own transaction: with `Db::read`, `Db::query`, `Db::watch`,
+    /// `Db::subscribe` or a value of another subscription. The query would not depend on what it reads there.
     #[error(
         "`{call}` was called inside a query of the same database, which would go stale without notice; use the transaction that the query was given"
     )]

@@ -13,6 +13,7 @@ schema! {
     pub table Row in "rows" { number: u64, text: String } with {
         unique by_number (number);
     }
+    pub table Other in "others" { text: String }
 }
 
 const OPERATIONS: [Operation; 12] = [
@@ -201,4 +202,48 @@ fn a_full_disk_stops_writes_as_long_as_it_is_full_and_loses_nothing() {
     run.check(run.db(), "full");
     run.disk.set_capacity(None);
     run.assert_well("with room again");
+}
+
+/// A disk whose base holds ten rows that nobody has read since it was opened.
+fn with_ten_rows() -> SimulatedDisk {
+    let disk = SimulatedDisk::new(9);
+    let db = Db::builder().tables::<(Row, Other)>().driven_by_hand().open_on(disk.clone()).unwrap();
+    (0..10).for_each(|number| drop(db.write(|tx| tx.insert(Row { number, text: "x".repeat(3_000) })).unwrap()));
+    db.close().unwrap();
+    disk
+}
+
+fn numbers(tx: &ReadTx) -> Result<Vec<u64>, Error> {
+    Ok(tx.query(Row::by_number).collect()?.iter().map(|row| row.number).collect())
+}
+
+#[test]
+fn a_live_query_that_met_a_failed_read_is_evaluated_again_after_any_commit() {
+    let mut met = 0;
+    for nth in 1..20 {
+        let disk = with_ten_rows();
+        let db = Db::builder().tables::<(Row, Other)>().driven_by_hand().open_on(disk.clone()).unwrap();
+        disk.fail_next(Operation::Read, nth, ErrorKind::Other);
+        let live = db.watch(numbers).unwrap();
+        met += usize::from(live.current().is_err());
+        disk.heal();
+        db.write(|tx| tx.insert(Other { text: "of another table".into() })).unwrap();
+        db.reactor().unwrap().run();
+        assert_eq!(live.current().unwrap().len(), 10, "after failed read {nth}");
+        // From then on it depends on what it read.
+        db.write(|tx| tx.insert(Other { text: "of another table".into() })).unwrap();
+        assert!(db.reactor().unwrap().run().is_empty());
+    }
+    assert!(met > 2, "only {met} reads failed");
+}
+
+#[test]
+fn a_live_query_that_met_a_failed_read_recovers_by_itself() {
+    let disk = with_ten_rows();
+    let db = Db::builder().tables::<(Row, Other)>().open_on(disk.clone()).unwrap();
+    disk.fail_next(Operation::Read, 1, ErrorKind::Other);
+    let live = db.watch(numbers).unwrap();
+    assert!(live.recv().unwrap().is_err());
+    let recovered = live.wait_for(std::time::Duration::from_secs(20), |numbers| numbers.len() == 10);
+    assert!(recovered.is_some(), "it stays at {:?}", live.current());
 }

@@ -1,6 +1,9 @@
 //! [`LiveQueries`]: which live queries there are, and which of them are dirty.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::live_query::LiveQuery;
 use crate::transaction::ReadSet;
@@ -12,6 +15,8 @@ pub(super) struct LiveQueries {
     /// Ids of dirty queries, the longest waiting first. Each query that is dirty is in it once, and no other.
     queue: BTreeMap<u64, u64>,
     next_place: u64,
+    /// Those of which the last evaluation met a failed read.
+    failed: BTreeSet<u64>,
 }
 
 /// One live query.
@@ -60,6 +65,7 @@ impl LiveQueries {
     /// Takes a query out. The caller drops it, without a lock: that runs the destructors of the host.
     pub(super) fn remove(&mut self, id: u64) -> Option<Registered> {
         let removed = self.by_id.remove(&id)?;
+        self.failed.remove(&id);
         if let Some(dirty) = &removed.dirty {
             self.queue.remove(&dirty.place);
         }
@@ -75,11 +81,38 @@ impl LiveQueries {
         }
         match &mut registered.dirty {
             Some(dirty) => dirty.ts = dirty.ts.max(commit_ts),
-            None => {
-                let place = self.next_place;
-                self.next_place += 1;
-                self.queue.insert(place, id);
-                registered.dirty = Some(Dirtied { ts: commit_ts, place });
+            None => self.queue(id, commit_ts),
+        }
+    }
+
+    /// Puts a query that is not dirty into the queue.
+    fn queue(&mut self, id: u64, ts: u64) {
+        let Some(registered) = self.by_id.get_mut(&id) else { return };
+        registered.dirty = Some(Dirtied { ts, place: self.next_place });
+        self.queue.insert(self.next_place, id);
+        self.next_place += 1;
+    }
+
+    /// Takes note whether the last evaluation of a query met a failed read.
+    pub(super) fn set_failed(&mut self, id: u64, has_failed: bool) {
+        match has_failed && self.by_id.contains_key(&id) {
+            true => self.failed.insert(id),
+            false => self.failed.remove(&id),
+        };
+    }
+
+    /// Whether there are queries to be tried again when some time has passed.
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
+    }
+
+    /// Has some of those queries evaluated once more.
+    pub(super) fn try_failed_again(&mut self, count: usize) {
+        for _ in 0..count {
+            let Some(id) = self.failed.pop_first() else { return };
+            let clean = self.by_id.get(&id).filter(|registered| registered.dirty.is_none());
+            if let Some(ts) = clean.map(|registered| registered.evaluated_ts) {
+                self.queue(id, ts);
             }
         }
     }

@@ -40,7 +40,7 @@ impl Registry {
     /// Takes note of an evaluation at `ts`, which must still be under way: what it read, and whether a later commit
     /// concerns it already. A query is evaluated by one thread at a time.
     pub(super) fn evaluated(&self, id: u64, ts: u64, reads: ReadSet) {
-        let Some(old) = self.lock().queries.evaluated(id, ts) else { return };
+        let Some(old) = self.note_evaluation(id, ts, reads.has_failed()) else { return };
         // Where nothing is new, whatever was committed since has marked the query or is still to be matched.
         if *old == reads {
             return;

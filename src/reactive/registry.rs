@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -18,11 +19,16 @@ use super::{
     recent_commits::RecentCommits,
     unmatched_commits::{Unmatched, UnmatchedCommits},
 };
-use crate::transaction::ReadOn;
+use crate::transaction::{ReadOn, ReadSet};
 
 /// How often a reactor that has nothing to do lets others run before it sleeps: 20 µs where nobody wants to. A writer
 /// that commits again within that time need not wake it, which costs the writer several microseconds.
 const IDLE_ROUNDS: usize = 64;
+/// How long after a failed read its query is tried again; twice as long after each further one.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+/// How many queries are tried again at a time.
+const RETRIES_AT_A_TIME: usize = 64;
 
 /// Every live query, by the byte ranges that it read.
 ///
@@ -50,6 +56,8 @@ pub(super) struct State {
     pub(super) is_closed: bool,
     next_id: u64,
     is_reactor_asleep: bool,
+    /// How long to wait before queries that met a failed read are tried again.
+    retry_pause: Duration,
 }
 
 /// Who depends on a range, and on what in it.
@@ -86,6 +94,7 @@ impl Registry {
             is_closed: false,
             next_id: 1,
             is_reactor_asleep: false,
+            retry_pause: FIRST_RETRY,
         };
         let (work, may_have_work) = (Condvar::new(), AtomicBool::new(false));
         Self { state: Mutex::new(state), work, may_have_work }
@@ -135,6 +144,23 @@ impl Registry {
         }
     }
 
+    /// Takes note of an evaluation at `ts`, and returns what the query depended on so far; `None` where it is gone or was
+    /// evaluated after that already. One that met a failed read is tried again.
+    pub(super) fn note_evaluation(&self, id: u64, ts: u64, has_failed: bool) -> Option<Arc<ReadSet>> {
+        let mut state = self.state.lock();
+        let old = state.queries.evaluated(id, ts)?;
+        state.queries.set_failed(id, has_failed);
+        if !state.queries.has_failed() {
+            state.retry_pause = FIRST_RETRY;
+        }
+        drop(state);
+        if has_failed {
+            // A reactor that sleeps without a limit has to know.
+            self.work.notify_one();
+        }
+        Some(old)
+    }
+
     /// What is to be done next, waiting for it; `None` when the registry is closed.
     pub(super) fn wait_for_work(&self) -> Option<Work<'_>> {
         for _ in 0..IDLE_ROUNDS {
@@ -149,7 +175,12 @@ impl Registry {
                 return None;
             }
             state.is_reactor_asleep = true;
-            self.work.wait(&mut state);
+            let pause = state.retry_pause;
+            match state.queries.has_failed() {
+                false => self.work.wait(&mut state),
+                true if self.work.wait_for(&mut state, pause).timed_out() => state.try_failed_again(),
+                true => {}
+            }
             state.is_reactor_asleep = false;
         }
         let unmatched = state.unmatched.take();
@@ -204,6 +235,11 @@ impl Registry {
 impl State {
     fn has_work(&self) -> bool {
         !self.unmatched.is_empty() || self.queries.dirty() > 0
+    }
+
+    fn try_failed_again(&mut self) {
+        self.retry_pause = (self.retry_pause * 2).min(LONGEST_RETRY);
+        self.queries.try_failed_again(RETRIES_AT_A_TIME);
     }
 }
 

@@ -124,13 +124,14 @@ impl Run {
         }
     }
 
-    fn jump(&mut self, start: Key, end: Key) {
+    /// Goes on behind a range that is known to be empty. Where the scan came from, the run does not grow: keys of the
+    /// transaction's own may be alive there.
+    fn jump(&mut self, start: Key, end: Key, order: Order) {
         self.has_jumped = true;
-        if start < self.low {
-            self.low = start;
-        }
-        if end > self.high {
-            (self.high, self.is_high_deleted) = (end, false);
+        match order {
+            Order::Ascending if end > self.high => (self.high, self.is_high_deleted) = (end, false),
+            Order::Descending if start < self.low => self.low = start,
+            Order::Ascending | Order::Descending => {}
         }
     }
 }
@@ -183,13 +184,13 @@ impl<'a> Scan<'a> {
             Order::Descending => self.layers.empty.up_to(&end, self.ts),
         };
         let Some((low, high)) = known else { return (start, end) };
-        let mut run = Run::new(&low);
-        run.jump(low.clone(), high.clone());
-        self.run = Some(run);
-        match self.order {
-            Order::Ascending => (high.min(end.clone()), end),
-            Order::Descending => (start.clone(), low.max(start)),
-        }
+        let (run_low, run_high, left) = match self.order {
+            Order::Ascending => (start, high.clone(), (high.min(end.clone()), end)),
+            Order::Descending => (low.clone(), end, (start.clone(), low.max(start))),
+        };
+        let (low, high, is_high_deleted) = (run_low, run_high, false);
+        self.run = Some(Run { low, high, is_high_deleted, deletions: 0, has_jumped: true, has_own: false });
+        left
     }
 
     /// Moves to the next entry; `false` when there is none.
@@ -328,7 +329,7 @@ impl<'a> Scan<'a> {
         let known = own.or_else(|| self.layers.empty.around(&key, self.ts));
         run.add(key, self.order);
         let Some((start, end)) = known else { return Ok(()) };
-        run.jump(start.clone(), end.clone());
+        run.jump(start.clone(), end.clone(), self.order);
         let (from, to) = match self.order {
             Order::Ascending => (end.clone().max(self.start.clone()), self.end.clone()),
             Order::Descending => (self.start.clone(), start.clone().min(self.end.clone())),

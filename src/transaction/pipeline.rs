@@ -1,6 +1,9 @@
 //! Runs closures as transactions and commits them.
 
-use std::sync::Arc;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+};
 
 use super::{
     ReadSet, ReadTx, Reentrancy, WriteTx,
@@ -42,7 +45,7 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// `ReadInQuery` where the thread evaluates a query of this database; `Closed`; what the closure answers.
+    /// `ReadInQuery` inside a query of this database; `Closed`; what the closure answers.
     pub(crate) fn read<R, E: From<Error>>(&self, body: impl FnOnce(&ReadTx) -> Result<R, E>) -> Result<R, E> {
         Reentrancy::check_may_read(self.identity(), "Db::read").map_err(|error| E::from(error.into()))?;
         let snapshot = self.store.snapshot().map_err(|error| E::from(error.into()))?;
@@ -78,8 +81,8 @@ impl Pipeline {
 
     /// Runs a closure once, on the newest state, and commits what it did, without waiting until that is durable.
     ///
-    /// An error of the closure was computed from what others have committed. It is not returned before that is as good
-    /// as what the call itself asks for: durable, or visible.
+    /// An error or a panic of the closure was computed from what others have committed. It does not leave before that is
+    /// as good as what the call itself asks for: durable, or visible.
     pub(crate) fn commit<R, E: From<Error>>(
         &self,
         durability: Durability,
@@ -91,7 +94,16 @@ impl Pipeline {
         let read = ReadTx::new(Arc::clone(&self.tables), lock.snapshot());
         let seen = Applied { ts: read.snapshot.ts };
         let mut tx = WriteTx::new(read, self.store.clock().now(), self.store.transaction_limit_bytes());
-        let ran = body(&mut tx).and_then(|result| Ok((result, tx.into_changes().map_err(from_engine)?)));
+        let ran = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
+            Ok(ran) => ran.and_then(|result| Ok((result, tx.into_changes().map_err(from_engine)?))),
+            Err(panic) => {
+                drop((tx, lock, inside));
+                if let Err(error) = self.settle(durability, seen) {
+                    tracing::error!(target: "tropism", %error, "what a transaction that panicked has read is not durable");
+                }
+                resume_unwind(panic);
+            }
+        };
         let (result, changes) = match ran {
             Ok(ran) => ran,
             Err(error) => {

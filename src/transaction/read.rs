@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     encoding::{ByteRange, Key},
-    error::{Error, RowError, TransactionError},
+    error::{Error, RowError, StorageError, TransactionError},
     schema::{Doc, Id, Table, decode_row},
     storage::{Change, Order, Scan, Snapshot},
     time::Ts,
@@ -117,7 +117,7 @@ impl ReadTx {
         match self.buffer.changes().get(key) {
             Some(Change::Put(value)) => Ok(Some(read(value))),
             Some(Change::Delete) => Ok(None),
-            Some(Change::Touch) | None => Ok(self.snapshot.get(key, read)?),
+            Some(Change::Touch) | None => self.noting_failure(self.snapshot.get(key, read)),
         }
     }
 
@@ -129,13 +129,22 @@ impl ReadTx {
         read: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, Error> {
         if self.buffer.changes().is_empty() {
-            return Ok(self.snapshot.get_row(table.keyspace, id, read)?);
+            return self.noting_failure(self.snapshot.get_row(table.keyspace, id, read));
         }
         self.read_value(&table.row_key(id), read)
     }
 
     pub(super) fn scan(&self, start: &[u8], end: &[u8], order: Order) -> Result<Scan<'_>, Error> {
-        Ok(self.snapshot.scan(self.buffer.changes(), start, end, order)?)
+        self.noting_failure(self.snapshot.scan(self.buffer.changes(), start, end, order))
+    }
+
+    /// Has whoever tracks the reads know of one that failed.
+    pub(super) fn noting_failure<R>(&self, read: Result<R, StorageError>) -> Result<R, Error> {
+        Ok(read.inspect_err(|error| {
+            if let Some(reads) = &self.reads {
+                reads.borrow_mut().add_failure(error.kind());
+            }
+        })?)
     }
 }
 

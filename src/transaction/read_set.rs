@@ -1,6 +1,9 @@
 //! What a transaction read: byte ranges, trimmed to what was consumed.
 
-use crate::encoding::{ByteRange, KEYSPACE_BYTES, Key, byte_range::RangeEnd};
+use crate::{
+    encoding::{ByteRange, KEYSPACE_BYTES, Key, byte_range::RangeEnd},
+    error::FaultKind,
+};
 
 /// How many ranges a query depends on at most. A query that reads more depends on larger ranges that cover them: the
 /// ranges with the smallest gaps between them become one, within their keyspace. It is then evaluated for some commits
@@ -22,6 +25,7 @@ pub(crate) enum ReadOn {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ReadSet {
     ranges: Vec<(ByteRange, ReadOn)>,
+    has_failed: bool,
 }
 
 impl ReadSet {
@@ -36,6 +40,18 @@ impl ReadSet {
         if self.ranges.len() >= 2 * MAX_READ_RANGES {
             self.compact();
         }
+    }
+
+    /// A read failed, and nobody knows what would have been read: every commit concerns the reader. With a fault that may
+    /// go away by itself, so does the time that passes.
+    pub(crate) fn add_failure(&mut self, kind: FaultKind) {
+        self.ranges.push((ByteRange::starting_at(&[]), ReadOn::Rows));
+        self.has_failed |= matches!(kind, FaultKind::Transient | FaultKind::Full);
+    }
+
+    /// Whether a read failed that may work when it is tried again.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// Brings equal sets to equal form: sorted, each range once, not too many of them.

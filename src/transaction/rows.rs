@@ -145,7 +145,7 @@ impl<'tx, T: Table> Rows<'tx, T> {
     }
 
     fn advance(&mut self) -> Result<bool, Error> {
-        let advanced = self.scan.advance()?;
+        let advanced = self.tx.noting_failure(self.scan.advance())?;
         self.is_exhausted |= !advanced;
         Ok(advanced)
     }

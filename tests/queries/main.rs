@@ -3,6 +3,7 @@
 mod against_a_model;
 mod many_elements;
 mod pages;
+mod queues;
 
 use tropism::{Error, TransactionError, prelude::*};
 

@@ -137,3 +137,27 @@ fn a_callback_hears_once_that_the_database_was_closed() {
     drop(_handle);
     assert!(arrivals.recv().is_err(), "nothing comes after the end");
 }
+
+#[test]
+fn a_callback_that_is_being_called_when_the_database_closes_hears_of_the_end_afterwards() {
+    let db = Db::builder().tables::<Task>().in_memory().unwrap();
+    let ((arrived, arrivals), (release, released)) = (crossbeam_channel::unbounded(), crossbeam_channel::bounded(0));
+    let _handle = db.watch(top).unwrap().on_change(move |value| {
+        arrived.send(value.map(|_| ()).map_err(|error| error.to_string())).unwrap();
+        // Ends as well when the test failed and dropped the other end.
+        let _: Result<(), _> = released.recv();
+    });
+    // Subscribed later, so it ends later.
+    let beside = db.watch(top).unwrap();
+    assert!(beside.recv().unwrap().is_ok());
+    arrivals.recv().unwrap().unwrap();
+    let closing = std::thread::spawn(move || db.close());
+    assert!(beside.recv().is_none(), "the subscriptions have ended");
+    assert!(arrivals.try_recv().is_err(), "the callback is still being called with the value");
+    drop(release);
+    let end = arrivals.recv_timeout(std::time::Duration::from_secs(20)).unwrap().unwrap_err();
+    assert_eq!(end, Error::from(tropism::QueryError::Ended).to_string());
+    closing.join().unwrap().unwrap();
+    drop(_handle);
+    assert!(arrivals.recv().is_err(), "it hears of the end once");
+}

@@ -157,6 +157,36 @@ fn a_relaxed_database_flushes_by_itself_within_its_bound() {
     assert!(found, "the row never became durable");
 }
 
+#[test]
+fn a_panic_that_was_computed_from_another_commit_waits_until_that_is_durable() {
+    let disk = SimulatedDisk::new(1);
+    let db = opened_on(&disk);
+    db.write(|tx| tx.insert(account("warm", 0))).unwrap();
+    let gate = Gate::before_next_log_sync(&disk);
+    thread::scope(|scope| {
+        let (db, disk) = (&db, &disk);
+        scope.spawn(|| db.write(|tx| tx.insert(account("ada", 1))).unwrap());
+        gate.wait();
+        let ((told, tells), (ran, has_run)) = (mpsc::channel(), mpsc::channel());
+        scope.spawn(move || {
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                db.write(|tx| -> Result<(), Error> {
+                    ran.send(()).unwrap();
+                    panic!("there are {}", balances(tx)?.len())
+                })
+            }));
+            let survivor = opened_on(&disk.crash(CrashKind::LoseUnsynced)).read(balances).unwrap().len();
+            told.send((*panic.unwrap_err().downcast::<String>().unwrap(), survivor)).unwrap();
+        });
+        has_run.recv_timeout(LONG).unwrap();
+        // It gives up its place, and its caller does not hear of it.
+        db.write_with(Durability::Relaxed, |_| Ok::<_, Error>(())).unwrap();
+        assert!(tells.recv_timeout(Duration::from_millis(200)).is_err());
+        gate.open();
+        assert_eq!(tells.recv_timeout(LONG).unwrap(), ("there are 2".to_owned(), 2));
+    });
+}
+
 // 4. Concurrent callers share one sync, and nobody waits for it while holding the writer's place.
 
 #[test]
