@@ -35,6 +35,8 @@ const ENTRIES_PER_LOCK: usize = 256;
 /// Entries that a cursor takes at first; it doubles the number with each batch, up to the other one.
 const FIRST_BATCH: usize = 8;
 const LARGEST_BATCH: usize = 64;
+/// An overlay of this size takes about a millisecond to free.
+const SLOW_TO_FREE_BYTES: usize = 4 << 20;
 
 /// A stored value, or the fact that the key was deleted.
 pub(super) type Value = Option<Arc<[u8]>>;
@@ -181,6 +183,21 @@ impl Overlay {
     /// Whether nothing was ever applied.
     pub(super) fn is_empty(&self) -> bool {
         self.size_bytes() == 0
+    }
+}
+
+impl Drop for Overlay {
+    /// Whoever lets go last is often a reader or a writer, which shall not wait until so many entries are freed.
+    fn drop(&mut self) {
+        if self.size_bytes() < SLOW_TO_FREE_BYTES {
+            return;
+        }
+        let keyspaces = std::mem::take(self.keyspaces.get_mut());
+        let freeing = std::thread::Builder::new().name("tropism-free".to_owned()).spawn(move || drop(keyspaces));
+        if let Err(error) = freeing {
+            // They went with the closure.
+            tracing::debug!(target: "tropism", %error, "no thread could be started to free an overlay");
+        }
     }
 }
 
@@ -371,6 +388,19 @@ mod tests {
             assert_eq!(*value, *ts.to_string().as_bytes());
         }
         assert_eq!(overlay.get(&key(7), 0), None);
+    }
+
+    #[test]
+    fn a_large_overlay_is_freed_though_not_by_whoever_lets_go_of_it() {
+        let value: Arc<[u8]> = vec![7; 1_000].into();
+        let changes: Vec<(u32, Change)> = (0..5_000).map(|number| (number, Change::Put(Arc::clone(&value)))).collect();
+        let overlay = overlay(&[&changes]);
+        drop(changes);
+        assert!(overlay.size_bytes() > SLOW_TO_FREE_BYTES && Arc::strong_count(&value) == 5_001);
+        drop(overlay);
+        while Arc::strong_count(&value) > 1 {
+            std::thread::yield_now();
+        }
     }
 
     #[test]
