@@ -1,10 +1,6 @@
-//! The base's file on the disk: errors with the file's name, and the disk's panics as errors.
+//! The base's file on the disk: errors with the file's name.
 
-use std::{
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use super::failure::{BASE_FILE, damaged};
 use crate::{error::StorageError, storage::disk::DiskFile};
@@ -60,10 +56,7 @@ impl BaseFile {
         operation: &'static str,
         work: impl FnOnce(&dyn DiskFile) -> io::Result<R>,
     ) -> Result<R, StorageError> {
-        // A disk of the host's own may panic, which is no damage.
-        catch_unwind(AssertUnwindSafe(|| work(&*self.0)))
-            .unwrap_or_else(|_| Err(io::Error::other("the disk panicked")))
-            .map_err(|error| StorageError::io(operation, BASE_FILE, error))
+        work(&*self.0).map_err(|error| StorageError::io(operation, BASE_FILE, error))
     }
 }
 

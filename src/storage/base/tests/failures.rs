@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::*;
-use crate::storage::disk::{DiskFile, DiskLock};
+use crate::storage::disk::{DiskFile, DiskLock, GuardedDisk};
 
 const OPERATIONS: [Operation; 5] =
     [Operation::Read, Operation::Write, Operation::Sync, Operation::SetLen, Operation::Len];
@@ -302,7 +302,7 @@ impl DiskFile for PanickingFile {
 #[test]
 fn a_disk_that_panics_is_an_error_of_the_disk_and_no_damage() {
     let panics = Arc::new(AtomicBool::new(false));
-    let disk = PanickingDisk(SimulatedDisk::new(1), Arc::clone(&panics));
+    let disk = GuardedDisk::new(Arc::new(PanickingDisk(SimulatedDisk::new(1), Arc::clone(&panics))));
     let (base, _) = Base::open(&disk, 0).unwrap();
     apply(&base, 1).unwrap();
     let snapshot = base.snapshot().unwrap();
