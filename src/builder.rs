@@ -27,6 +27,13 @@ pub struct Builder {
     background: BackgroundWork,
 }
 
+impl Db {
+    /// Returns a builder: it takes the tables, the options, and at last where the database is.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
+
 impl Default for Builder {
     fn default() -> Self {
         Self {
@@ -102,8 +109,9 @@ impl Builder {
     /// # Errors
     ///
     /// An option is out of bounds; the path is something else, is in use, cannot be read or written; a file is damaged or
-    /// of a newer format; functions, resources or crons clash; the declared tables do not fit the stored ones. Nothing
-    /// is changed then. And the scheduler does not begin, by when the tables have been brought up to date.
+    /// of a newer format; functions, resources or crons clash; the declared tables do not fit the stored ones. In
+    /// all these cases the stored tables and rows stay as they were. If the scheduler does not begin, the tables have been
+    /// brought up to date already.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Db, OpenError> {
         self.config.check()?;
         let path = path.as_ref();

@@ -6,7 +6,6 @@ use std::{fmt, panic::Location, sync::Arc};
 
 use self::closing::Closing;
 use crate::{
-    builder::Builder,
     error::{Error, OpenError},
     functions::{
         Action, CallError, Caller, Engine, FunctionDescription, Functions, JsonSubscription, Mutation, Query, Stats,
@@ -67,11 +66,6 @@ fn start(core: &Arc<SchedulerCore>, scheduler: &Arc<dyn Scheduler>) -> Result<()
 }
 
 impl Db {
-    /// Starts to describe a database: its tables, its options, and at last where it is.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     /// Runs a closure on a snapshot of what is visible: what is durable, on a relaxed database what is committed.
     ///
     /// Any number of reads run beside each other and beside a writer; none waits. Starting one costs well under a
@@ -91,16 +85,18 @@ impl Db {
     /// Runs a closure as a transaction: all of it happens, at once, or nothing.
     ///
     /// One at a time: the closure runs once, on the caller's thread, sees everything committed before it, and sees its
-    /// own changes. When this returns `Ok`, the change is durable and visible (on a relaxed database: visible). On
-    /// `Err`, and when the closure panics, nothing has happened.
+    /// own changes. When this returns `Ok`, the change is durable and visible (on a relaxed database: visible). When
+    /// the closure answers `Err` or panics, nothing has happened; the error is returned when what it was computed from is
+    /// durable.
     ///
     /// Keep it short, for other writers wait meanwhile, and do not wait in it for another thread that writes: that
     /// would wait for ever. A `write` in a `write` on the same thread is an error.
     ///
     /// # Errors
     ///
-    /// What the closure answers; `NestedWrite`; `Poisoned` and `OutcomeUnknown` after a storage failure; `DiskFull`;
-    /// `Closed`.
+    /// What the closure answers; `NestedWrite` and `WriteInQuery`; `TransactionTooLarge`; `DiskFull`: nothing was kept;
+    /// `NotDurable`: the commit is applied, and durable as soon as the log can be written; `OutcomeUnknown` when the sync
+    /// of its group failed, and `Poisoned` for every write after that; what keeps a checkpoint from making room; `Closed`.
     pub fn write<R, E: From<Error>>(&self, body: impl FnOnce(&mut WriteTx) -> Result<R, E>) -> Result<R, E> {
         self.write_with(self.0.engine.durability, body)
     }
@@ -222,8 +218,8 @@ impl Db {
     }
 
     /// How the database stands: whether it takes writes, and if not, why not; how full log and overlay are; the last
-    /// checkpoint; live queries and jobs. Costs a few microseconds, and for each due job, 1,000 at most, the reading of
-    /// an index key.
+    /// checkpoint; live queries and jobs. Costs a few microseconds, and reads an index key for each due or running job,
+    /// 3,000 at most.
     pub fn health(&self) -> Health {
         Health::of(&self.0.engine, &self.0.work)
     }
@@ -232,7 +228,8 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// `OutcomeUnknown` when the log could not be written.
+    /// `NotDurable` if the log cannot be written at the moment: the commits become durable as soon as it can be.
+    /// `OutcomeUnknown` after a failed sync of the log. `Closed`.
     pub fn flush(&self) -> Result<(), Error> {
         Ok(self.0.engine.pipeline.store().flush()?)
     }
@@ -242,7 +239,8 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// A storage failure, after which the database takes no more writes; nothing is lost.
+    /// `Closed`; a storage failure. What was to be moved stays in memory and in the log, writes go on, and the checkpoint is
+    /// tried again.
     pub fn checkpoint(&self) -> Result<(), Error> {
         Ok(self.0.engine.pipeline.store().run_checkpoint()?)
     }

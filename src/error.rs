@@ -40,7 +40,8 @@ pub enum Error {
     Id(#[from] IdError),
 }
 
-/// Why a database could not be opened. Nothing on disk was changed.
+/// Why a database could not be opened. Nothing that was committed is lost. An open that fails while it builds or rewrites
+/// is taken up by the next one.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -145,7 +146,7 @@ pub enum StorageError {
         reason: String,
     },
     /// The base (redb) answered with an error.
-    #[error("the base file failed: {reason}; reopen the database")]
+    #[error("the base file failed: {reason}; try again")]
     Base {
         /// What it said.
         reason: Arc<str>,
@@ -164,7 +165,7 @@ pub enum StorageError {
         /// The failure.
         reason: Arc<str>,
     },
-    /// This transaction's group could not be written; whether it is durable shows after reopening.
+    /// A sync of the log failed; whether this transaction's group is durable shows after reopening.
     #[error("whether the commit is durable is unknown ({reason}); reopen the database and look")]
     OutcomeUnknown {
         /// The failure.

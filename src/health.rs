@@ -27,6 +27,8 @@ pub struct Health {
     pub oldest_snapshot: Ts,
     /// The size of the log's segments, in bytes.
     pub log_bytes: u64,
+    /// What the log holds that no checkpoint has begun with, in bytes.
+    pub logged_bytes: usize,
     /// When so much of the log waits, a checkpoint is due: [`Config::checkpoint_bytes`](crate::Config::checkpoint_bytes).
     pub checkpoint_bytes: usize,
     /// The memory that changes outside of the base take, in bytes.
@@ -54,6 +56,7 @@ impl Health {
             durable: Ts::from_u64(storage.durable_ts),
             oldest_snapshot: Ts::from_u64(storage.oldest_snapshot_ts),
             log_bytes: storage.log_bytes,
+            logged_bytes: storage.logged_bytes,
             checkpoint_bytes: storage.checkpoint_bytes,
             overlay_bytes: storage.memory_bytes,
             overlay_limit_bytes: storage.overlay_limit_bytes,
@@ -77,7 +80,8 @@ impl fmt::Display for Health {
             "commits: {} visible, {} durable, {} oldest in use",
             self.visible, self.durable, self.oldest_snapshot
         )?;
-        writeln!(f, "log: {} bytes", self.log_bytes)?;
+        let Self { logged_bytes, checkpoint_bytes, log_bytes, .. } = self;
+        writeln!(f, "log: {logged_bytes} of {checkpoint_bytes} bytes wait, {log_bytes} in files")?;
         writeln!(f, "overlay: {} of {} bytes", self.overlay_bytes, self.overlay_limit_bytes)?;
         match (&self.checkpoint_failure, &self.last_checkpoint) {
             (Some(failure), _) => writeln!(f, "checkpoint: {} failed, {}", failure.attempts, failure.error)?,

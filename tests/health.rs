@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 
 use tropism::{
-    Config, Db, FaultKind,
-    disk::{Operation, SimulatedDisk},
+    Config, Db, FaultKind, StorageError,
+    disk::{Disk, Operation, SimulatedDisk},
     prelude::*,
 };
 
@@ -39,6 +39,43 @@ fn a_database_that_is_well_says_so() {
     let health = db.health();
     assert_eq!(health.last_checkpoint.expect("one was made").ts, health.visible);
     assert_eq!(health.overlay_bytes, 0);
+}
+
+#[test]
+fn writes_are_refused_while_the_disk_is_full_and_health_says_so() {
+    let disk = SimulatedDisk::new(1);
+    let db = open(&disk);
+    add(&db, 100).unwrap();
+    let used: usize = disk.list().unwrap().iter().map(|name| disk.read_file(name).map_or(0, |file| file.len())).sum();
+    disk.set_capacity(Some(used as u64));
+    // One segment is half empty still.
+    let refused = (0..100).find_map(|_| add(&db, 10_000).err()).expect("the disk is full");
+    assert!(matches!(refused, tropism::Error::Storage(StorageError::DiskFull { .. })), "{refused}");
+    assert_eq!(db.health().writes_refused.expect("they are").kind(), FaultKind::Full);
+    disk.set_capacity(None);
+    add(&db, 10_000).unwrap();
+    assert!(db.health().writes_refused.is_none());
+}
+
+#[test]
+fn writes_that_wait_for_checkpoints_that_fail_are_refused_and_health_says_so() {
+    let disk = SimulatedDisk::new(1);
+    let config = Config { checkpoint_bytes: 64 << 10, overlay_limit_bytes: 1 << 20, ..Config::default() };
+    let db = Db::builder().tables::<Row>().config(config).driven_by_hand().open_on(disk.clone()).unwrap();
+    let refused = (0..1_000).find_map(|_| {
+        disk.heal();
+        // The log is synced once for each commit, and the base by the checkpoint before it.
+        disk.fail_next(Operation::SetLen, 1, ErrorKind::Other);
+        disk.fail_next(Operation::Read, 1, ErrorKind::Other);
+        add(&db, 10_000).err()
+    });
+    disk.heal();
+    if let Some(refused) = refused {
+        assert!(matches!(refused, tropism::Error::Storage(_)), "{refused}");
+        assert!(db.health().writes_refused.is_some());
+    }
+    add(&db, 10_000).unwrap();
+    assert!(db.health().writes_refused.is_none());
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub enum ScheduleError {
         /// The limit, [`MAX_JOB_ARGUMENTS_BYTES`](crate::MAX_JOB_ARGUMENTS_BYTES).
         limit_bytes: usize,
     },
-    /// So many runs followed each other without end that they are taken for one that schedules itself for ever.
+    /// Too many runs in a row: a job probably reschedules itself.
     #[error("{runs} runs became due one after the other; does a job schedule itself without a wait?")]
     Runaway {
         /// How many there were.

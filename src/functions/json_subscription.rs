@@ -34,7 +34,7 @@ impl JsonSubscription {
         self.0.recv()
     }
 
-    /// Waits for the next value, so long and no longer; `None` when none came or the database is closed.
+    /// Waits up to `timeout` for the next value; `None` when none came or the database is closed.
     pub fn recv_timeout(&self, timeout: Duration) -> Option<Result<Json, CallError>> {
         self.0.recv_timeout(timeout)
     }

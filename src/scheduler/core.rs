@@ -128,7 +128,7 @@ impl SchedulerCore {
         self.engine.pipeline.now()
     }
 
-    /// Gives out nothing any more, and wakes nobody. Returns `false` if it had stopped already.
+    /// Stops handing out work and waking the scheduler. Returns `false` if it had already stopped.
     pub(crate) fn stop(&self) -> bool {
         let was_stopped = std::mem::replace(&mut self.state().is_stopped, true);
         self.waking.end();

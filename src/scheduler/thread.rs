@@ -26,7 +26,7 @@ const REST_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// The scheduler that a database has unless it is given another: one thread for mutations, and some for actions.
 ///
 /// An action that hangs keeps its own thread busy and no other; mutations go on even if all actions hang. When the
-/// database closes, what is running is waited for, so long and no longer; what is left then ends by itself or with the
+/// database closes, what is running is waited for up to the stop limit; what is left then ends by itself or with the
 /// process, and its job is where its rule puts it.
 ///
 /// An action that closes the database does not wait for itself, nor for another one that closes it at the same time.

@@ -77,6 +77,8 @@ struct Head {
     segment: Option<u64>,
     /// What was logged since the overlay was frozen, or replayed.
     logged_bytes: usize,
+    /// Why the last commit found no room in the log.
+    log_failure: Option<StorageError>,
     is_closed: bool,
 }
 
@@ -114,7 +116,8 @@ impl Committer {
         let Parts { clock, log, group, publisher, checkpointer, background } = parts;
         let room_bytes = segment.as_ref().map_or(0, |segment| segment.room_bytes());
         let logged_bytes = usize::try_from(logged_bytes).unwrap_or(usize::MAX);
-        let head = Head { ts, segment: segment.as_ref().map(|segment| segment.number), logged_bytes, is_closed: false };
+        let number = segment.as_ref().map(|segment| segment.number);
+        let head = Head { ts, segment: number, logged_bytes, log_failure: None, is_closed: false };
         let writer = Writer { segment, room_bytes, record: Vec::new(), is_pressed: true, is_closed: false };
         Self {
             options,
@@ -184,6 +187,19 @@ impl Committer {
     /// What the log holds that the base lacks, in bytes.
     pub(super) fn logged_bytes(&self) -> usize {
         self.head.lock().logged_bytes
+    }
+
+    /// Why the last commit found no room in the log, if it found none.
+    pub(super) fn log_failure(&self) -> Option<StorageError> {
+        self.head.lock().log_failure.clone()
+    }
+
+    #[cold]
+    fn note_log_failure(&self, error: &StorageError) {
+        let previous = self.head.lock().log_failure.replace(error.clone());
+        if previous.is_none() {
+            tracing::warn!(target: "tropism", %error, "there is no room in the log for commits");
+        }
     }
 
     /// Whether there is nothing outside the base.
@@ -300,7 +316,8 @@ impl WriteLock<'_> {
         let commit = Arc::new(Commit::new(ts, committer.clock.now(), changes));
         writer.record.clear();
         commit.encode(&mut writer.record);
-        let segment = writer.reserve(&committer.log, &committer.background)?;
+        let reserved = writer.reserve(&committer.log, &committer.background);
+        let segment = reserved.inspect_err(|error| committer.note_log_failure(error))?;
         let waiting_bytes = committer.apply(writer, commit, &segment);
         writer.shrink_record();
         drop(self);
@@ -327,6 +344,9 @@ impl Committer {
         layers.active.apply(&commit);
         self.publisher.take(commit);
         let waiting_bytes = self.group.enqueue(segment, &writer.record, ts);
+        if head.log_failure.take().is_some() {
+            tracing::info!(target: "tropism", "there is room in the log again");
+        }
         head.ts = ts;
         head.segment = Some(segment.number);
         head.logged_bytes += writer.record.len();

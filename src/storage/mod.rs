@@ -17,7 +17,7 @@
 //! - `empty_ranges.rs`: where nothing is left but deletions.
 //! - `changes.rs`: what a transaction has changed and not committed yet.
 //! - `overlay.rs`: committed changes not yet in the base.
-//! - `base.rs`: redb.
+//! - `base/`: redb, over a file whose every block is checked.
 //! - `layers.rs`, `scan.rs`, `snapshot.rs`: overlay and base as one ordered view at a commit.
 //! - `log.rs`: segments, frames, replay.
 //! - `publisher.rs`: what is visible, and who is told.

@@ -77,6 +77,7 @@ pub(crate) struct StoreHealth {
     pub(crate) durable_ts: u64,
     pub(crate) oldest_snapshot_ts: u64,
     pub(crate) log_bytes: u64,
+    pub(crate) logged_bytes: usize,
     pub(crate) checkpoint_bytes: usize,
     pub(crate) memory_bytes: usize,
     pub(crate) overlay_limit_bytes: usize,
@@ -308,18 +309,23 @@ impl Store {
     /// What an operator asks first.
     pub(crate) fn health(&self) -> StoreHealth {
         let (last_checkpoint, checkpoint_failure) = self.checkpointer.reports();
+        let memory_bytes = self.publisher.layers().memory_bytes() + self.group.waiting_bytes();
+        let is_over = memory_bytes > self.options.overlay_limit_bytes;
+        // Over the limit a writer is told why checkpoints make no room.
+        let no_room = checkpoint_failure.as_ref().filter(|_| is_over).map(|failure| failure.error.clone());
         StoreHealth {
             trouble: match self.is_closed.load(Ordering::Acquire) {
                 true => Some(StorageError::Closed),
-                false => self.group.trouble(),
+                false => self.group.trouble().or(no_room).or_else(|| self.committer.log_failure()),
             },
             visible_ts: self.publisher.visible_ts(),
             durable_ts: self.group.durable_ts(),
             oldest_snapshot_ts: self.publisher.oldest_snapshot_ts(),
             log_bytes: self.log.size_bytes(),
+            logged_bytes: self.committer.logged_bytes(),
             checkpoint_bytes: self.options.checkpoint_bytes,
             overlay_limit_bytes: self.options.overlay_limit_bytes,
-            memory_bytes: self.publisher.layers().memory_bytes() + self.group.waiting_bytes(),
+            memory_bytes,
             is_checkpoint_pending: self.checkpointer.is_pending(),
             last_checkpoint,
             checkpoint_failure,

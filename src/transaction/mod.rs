@@ -5,7 +5,7 @@
 //! 2. When `write` returns `Ok`, the change is durable (the default), or visible (relaxed).
 //! 3. `Err` or a panic leaves no trace.
 //! 4. Concurrent callers share one sync, and nobody waits for it while holding the writer's place.
-//! 5. A transaction writes into a private buffer; dropping it is the rollback. `nested` rolls back only itself.
+//! 5. `nested` rolls back only itself. Limits count what would be committed, not what was tried.
 //! 6. A `write` inside a `write` on the same database is an error, not a deadlock.
 //! 7. A unique index that would be violated is an error that names the holder of the key.
 //! 8. After a storage failure of unknown outcome, further writes are refused.
