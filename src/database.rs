@@ -9,9 +9,9 @@ use crate::{
     error::{Error, OpenError},
     functions::{
         Action, CallError, Caller, Engine, FunctionDescription, Functions, JsonSubscription, Mutation, Query, Stats,
-        guarded,
     },
     health::Health,
+    panics::guarded,
     reactive::{Label, Reactor, Subscription},
     scheduler::{DueWork, Scheduler, SchedulerCore},
     storage::Durability,

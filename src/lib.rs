@@ -47,6 +47,7 @@ mod encoding;
 mod error;
 mod functions;
 mod health;
+mod panics;
 mod reactive;
 mod scheduler;
 mod schema;

@@ -1,8 +1,7 @@
 //! All time comes from here: [`Timestamp`], and the [`Clock`] that the engine reads.
 
 use std::{
-    fmt, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -11,6 +10,8 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::panics::contained;
 
 /// A point in time: milliseconds since the Unix epoch, negative before it.
 ///
@@ -111,17 +112,12 @@ impl GuardedClock {
 
 impl Clock for GuardedClock {
     fn now(&self) -> Timestamp {
-        match catch_unwind(AssertUnwindSafe(|| self.clock.now())) {
-            Ok(now) => {
+        match contained("the clock", || self.clock.now()) {
+            Some(now) => {
                 self.latest.store(now.0, Ordering::Relaxed);
                 now
             }
-            Err(panic) => {
-                tracing::error!(target: "tropism", "the clock panicked");
-                // Its payload is the host's, and may panic when it is dropped.
-                mem::forget(panic);
-                Timestamp(self.latest.load(Ordering::Relaxed))
-            }
+            None => Timestamp(self.latest.load(Ordering::Relaxed)),
         }
     }
 }

@@ -274,7 +274,7 @@ fn a_damaged_segment_header_hides_no_commit() {
 }
 
 #[test]
-fn a_frame_that_does_not_hold_what_it_says_is_damage() {
+fn a_frame_in_the_place_of_another_is_damage() {
     let disk = killed(6);
     let segment = segments(&disk).pop().unwrap();
     let bytes = disk.read_file(&segment).unwrap();

@@ -12,7 +12,7 @@ mod order;
 
 /// The floors from the ground up. A file may name those below its own floor and its own.
 const FLOORS: [&[&str]; 10] = [
-    &["error", "time"],
+    &["panics", "error", "time"],
     &["encoding"],
     &["schema"],
     &["storage"],

@@ -8,10 +8,9 @@ use std::{
 
 use super::{
     function::Function,
-    guard::guarded,
     stats::{Recorder, Stats},
 };
-use crate::{error::RegistrationError, time::Clock};
+use crate::{error::RegistrationError, panics::guarded, time::Clock};
 
 /// A value that a host registered, with the name of its type.
 pub(crate) type Resource = (&'static str, TypeId, Arc<dyn Any + Send + Sync>);

@@ -10,7 +10,6 @@
 //!
 //! This floor knows transactions and live queries. It must not know when functions run: that is the scheduler's.
 //!
-//! - `guard.rs`: keeps a panic of the host's where it is.
 //! - `description.rs`: what is said of a function; `errors.rs`: errors of the application, and of calls by name.
 //! - `stats.rs`: counts and times of calls.
 //! - `function.rs`: functions that run in a transaction, as traits.
@@ -19,8 +18,6 @@
 //! - `json.rs`, `json_subscription.rs`, `call.rs`: functions and subscriptions whose arguments and values are JSON.
 //! - `registry.rs`: the functions of a database, by name; `module.rs`: how a host hands them over.
 //! - `macros.rs`: `functions!`.
-
-mod guard;
 
 mod description;
 mod errors;
@@ -49,7 +46,6 @@ pub(crate) use self::{
     action::Attempt,
     engine::Engine,
     environment::Environment,
-    guard::guarded,
     registry::{Functions, Runner},
 };
 pub use self::{

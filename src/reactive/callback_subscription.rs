@@ -14,8 +14,8 @@ use parking_lot::{Mutex, MutexGuard};
 use super::{
     callbacks::Callback,
     deliver::{Value, ValueReceiver},
-    panics::contained,
 };
+use crate::panics::contained;
 
 /// A subscription whose values go to a callback. Dropping it ends it; the callback is not called any more after that,
 /// but for a call that is running.

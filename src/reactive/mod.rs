@@ -15,7 +15,6 @@
 //!
 //! This floor knows read sets and commits. It must not know rows, indexes or files.
 //!
-//! - `panics.rs`: keeps a panic of the host's code from ending more than it hit.
 //! - `value_set.rs`, `sweep.rs`, `range_tree.rs`, `interval_map.rs`: which ranges contain some of many sorted keys.
 //! - `live_query.rs`: what a live query is to those who evaluate it.
 //! - `commit_keys.rs`: the keys of one commit and the ranges of one read set, compared in order.
@@ -29,7 +28,6 @@
 //! - `reactor.rs`: matches and evaluates, on a thread or step by step.
 //! - `callback_subscription.rs`, `subscription.rs`: the subscriber's hands.
 
-mod panics;
 mod value_set;
 mod sweep;
 mod range_tree;
@@ -55,7 +53,6 @@ pub use callback_subscription::CallbackSubscription;
 pub(crate) use deliver::Value;
 pub(crate) use live_query::Label;
 pub use live_query::{Evaluation, LiveQueryHealth, LiveQueryId, Outcome};
-pub(crate) use panics::message_of;
 pub use reactor::Reactor;
 pub(crate) use reactor::ReactorCore;
 pub(crate) use registry::Registry;

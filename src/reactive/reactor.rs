@@ -12,7 +12,6 @@ use std::{
 use super::{
     callbacks::{Callback, CallbackQueue},
     live_query::{Evaluation, LiveQueryHealth, LiveQueryId},
-    panics::contained,
     registry::{Dirty, Registry},
     shared::{Identity, SharedQueries},
     threads::Threads,
@@ -20,6 +19,7 @@ use super::{
 };
 use crate::{
     error::StorageError,
+    panics::contained,
     time::Ts,
     transaction::{Pipeline, ReadSet, Reentrancy},
 };

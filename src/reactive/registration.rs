@@ -10,11 +10,11 @@ use parking_lot::MutexGuard;
 use super::{
     commit_keys::{CommitKeys, ReadRanges},
     live_query::LiveQuery,
-    panics::contained,
     registry::{Dependency, Registry},
 };
 use crate::{
     encoding::ByteRange,
+    panics::contained,
     transaction::{ReadOn, ReadSet},
 };
 

@@ -15,11 +15,13 @@ use super::{
     interval_map::IntervalMap,
     live_queries::LiveQueries,
     live_query::{LiveQuery, LiveQueryHealth},
-    panics::contained,
     recent_commits::RecentCommits,
     unmatched_commits::{Unmatched, UnmatchedCommits},
 };
-use crate::transaction::{ReadOn, ReadSet};
+use crate::{
+    panics::contained,
+    transaction::{ReadOn, ReadSet},
+};
 
 /// How often a reactor that has nothing to do lets others run before it sleeps: 20 µs where nobody wants to. A writer
 /// that commits again within that time need not wake it, which costs the writer several microseconds.

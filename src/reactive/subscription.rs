@@ -12,13 +12,13 @@ use super::{
     callback_subscription::CallbackSubscription,
     deliver::{Value, ValueReceiver},
     live_query::{Label, LiveQuery, LiveQueryId},
-    panics::contained,
     reactor::ReactorCore,
     shared::{Found, Identity},
     watched_query::{Body, Last, WatchedQuery},
 };
 use crate::{
     error::{Error, QueryError, StorageError},
+    panics::contained,
     transaction::Reentrancy,
 };
 

@@ -8,8 +8,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 
-use super::panics::contained;
-use crate::error::StorageError;
+use crate::{error::StorageError, panics::contained};
 
 /// Threads that were started together. One lock guards the list.
 #[derive(Default)]

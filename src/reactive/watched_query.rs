@@ -11,10 +11,10 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::{
     deliver::{Value, ValueReceiver, ValueSender, channel},
     live_query::{Evaluated, Label, LiveQuery, Outcome},
-    panics::{contained, dispose, message_of},
 };
 use crate::{
     error::{Error, QueryError, StorageError},
+    panics::{contained, dispose, message_of},
     transaction::{Pipeline, ReadSet, ReadTx},
 };
 

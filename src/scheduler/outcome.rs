@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     error::Error,
-    functions::{CallError, guarded},
+    functions::CallError,
+    panics::guarded,
     schema::{Doc, Id},
     time::Timestamp,
     transaction::WriteTx,

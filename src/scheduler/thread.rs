@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, StorageError},
-    functions::guarded,
+    panics::guarded,
 };
 
 /// Nobody rests longer than this: the clock of the machine may be set meanwhile.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     encoding::ByteRange,
     error::Error,
-    functions::guarded,
+    panics::guarded,
     storage::{Change, Commit, CommitObserver},
     time::Timestamp,
     transaction::ReadTx,

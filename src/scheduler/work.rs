@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     error::Error,
-    functions::{ActionContext, Attempt, CallError, FunctionKind, Runner, guarded},
+    functions::{ActionContext, Attempt, CallError, FunctionKind, Runner},
+    panics::guarded,
     schema::{Doc, Id},
     storage::{Applied, Durability},
     time::Timestamp,

@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -113,30 +113,32 @@ impl Background {
     }
 
     fn run_checkpoints(&self) {
-        let mut pause = None;
+        let mut retry = Retry::default();
         loop {
             let mut wanted = self.wanted.lock();
             while !wanted.checkpoint && !wanted.spare && !wanted.is_stopped {
-                match pause {
+                match retry.at {
                     None => self.checkpoint_work.wait(&mut wanted),
-                    Some(pause) if self.checkpoint_work.wait_for(&mut wanted, pause).timed_out() => break,
+                    Some(at) if self.checkpoint_work.wait_until(&mut wanted, at).timed_out() => break,
                     Some(_) => {}
                 }
             }
             if wanted.is_stopped {
                 return;
             }
-            wanted.checkpoint = false;
+            let is_checkpoint_wanted = std::mem::take(&mut wanted.checkpoint);
             let is_spare_wanted = std::mem::take(&mut wanted.spare);
             drop(wanted);
             if is_spare_wanted && let Err(error) = self.log.prepare_spare() {
                 // The commit that needs a segment makes it itself, or fails with the reason.
                 tracing::warn!(target: "tropism", %error, "no spare log segment could be made");
             }
-            pause = match self.checkpointer.write() {
-                Ok(()) => None,
-                Err(_) => Some(next_pause(pause)),
-            };
+            if is_checkpoint_wanted || retry.at.is_some_and(|at| at <= Instant::now()) {
+                retry = match self.checkpointer.write() {
+                    Ok(()) => Retry::default(),
+                    Err(_) => retry.after_failure(),
+                };
+            }
         }
     }
 
@@ -164,6 +166,20 @@ impl Background {
                 Ok(()) | Err(_) => None,
             };
         }
+    }
+}
+
+/// When what failed is tried again, if nobody wants it earlier.
+#[derive(Debug, Clone, Copy, Default)]
+struct Retry {
+    pause: Option<Duration>,
+    at: Option<Instant>,
+}
+
+impl Retry {
+    fn after_failure(self) -> Self {
+        let pause = next_pause(self.pause);
+        Self { pause: Some(pause), at: Some(Instant::now() + pause) }
     }
 }
 

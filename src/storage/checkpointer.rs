@@ -15,7 +15,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    base::{Base, Figures},
+    base::{Base, BaseSnapshot, Figures},
     group_commit::GroupCommit,
     log::Log,
     overlay::Overlay,
@@ -101,13 +101,15 @@ impl Checkpointer {
         Self { base, log, group, publisher, clock, turn, state, ended }
     }
 
-    /// Freezes the overlay, unless one is frozen already; the answer is whether it did. For the writer alone.
+    /// Freezes the overlay, unless one is frozen already; the answer is whether it did. Called with the committer's `head`
+    /// locked.
     pub(super) fn freeze(&self, figures: Figures) -> bool {
-        let mut state = self.state.lock();
-        if state.frozen.is_some() {
+        if self.is_pending() {
             return false;
         }
+        // Nobody freezes meanwhile: who calls this holds the committer's `head`.
         let overlay = self.publisher.freeze();
+        let mut state = self.state.lock();
         let last = state.last.as_ref().map(|report| (report.size_bytes, report.duration));
         let running = Running::new(Instant::now(), overlay.size_bytes(), last);
         state.frozen = Some(Frozen { overlay, figures, running });
@@ -124,6 +126,11 @@ impl Checkpointer {
         let state = self.state.lock();
         let frozen = state.frozen.as_ref().filter(|_| state.failure.is_none())?;
         Some(frozen.running)
+    }
+
+    /// Whether the last attempt failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state.lock().failure.is_some()
     }
 
     /// Writes what is frozen into the base, if anything is, and drops the log before it.
@@ -165,13 +172,21 @@ impl Checkpointer {
     fn write_frozen(&self, frozen: &Frozen) -> Result<(), StorageError> {
         self.group.wait_durable(frozen.figures.ts)?;
         frozen.overlay.with_newest(|entries| self.base.apply(entries, frozen.figures))?;
-        self.publisher.install(Arc::new(self.base.snapshot()?));
+        self.publisher.install(Arc::new(self.new_base()?));
         self.state.lock().frozen = None;
         // The base has it: what cannot be dropped now goes with the next checkpoint.
         if let Err(error) = self.log.drop_before(frozen.figures.log_from) {
             tracing::warn!(target: "tropism", %error, "the log before a checkpoint could not be dropped");
         }
         Ok(())
+    }
+
+    /// The base as it stands now. What readers have cannot be read any more if the base fails here and is opened again, so
+    /// one failure is not the end.
+    fn new_base(&self) -> Result<BaseSnapshot, StorageError> {
+        const ATTEMPTS: usize = 3;
+        let mut attempts = (1..ATTEMPTS).map(|_| self.base.snapshot());
+        attempts.find(Result::is_ok).unwrap_or_else(|| self.base.snapshot())
     }
 
     /// How many attempts have ended.

@@ -222,6 +222,7 @@ impl Committer {
 
     /// Waits while the changes outside the base take more memory than they may.
     fn wait_for_room(&self, writer: &mut Writer) -> Result<(), StorageError> {
+        let mut has_waited = false;
         while writer.is_pressed {
             let seen = self.checkpointer.ended();
             let layers = self.publisher.layers();
@@ -231,6 +232,9 @@ impl Committer {
             drop(layers);
             if !is_over && !is_due {
                 writer.is_pressed = false;
+                if has_waited {
+                    tracing::info!(target: "tropism", "writers go on");
+                }
                 return Ok(());
             }
             self.freeze()?;
@@ -242,11 +246,16 @@ impl Committer {
                     Ok(()) | Err(_) => return Ok(()),
                 }
             }
-            self.background.want_checkpoint();
+            // One that failed is tried again after a pause, unless writers cannot go on without it.
+            if is_over || !self.checkpointer.has_failed() {
+                self.background.want_checkpoint();
+            }
             if !is_over {
                 return Ok(());
             }
-            tracing::info!(target: "tropism", size_bytes, "a writer waits for the checkpoint");
+            if !std::mem::replace(&mut has_waited, true) {
+                tracing::info!(target: "tropism", size_bytes, "writers wait for the checkpoint");
+            }
             let failure = self.checkpointer.wait_after(seen, ROOM_WAIT);
             if self.is_closing.load(Ordering::Acquire) {
                 return Err(StorageError::Closed);
@@ -263,10 +272,10 @@ impl Committer {
     fn slow_down(&self) {
         let Some(delay) = self.throttle.delay(Instant::now()) else { return };
         let seen = self.checkpointer.ended();
-        self.checkpointer.wait_after(seen, delay);
-        if self.checkpointer.ended() != seen {
-            self.throttle.clear();
+        if self.checkpointer.running().is_none() {
+            return self.throttle.clear();
         }
+        self.checkpointer.wait_after(seen, delay);
     }
 
     /// Slows the next writers down after a commit that took some of the room that a running checkpoint will free.
@@ -307,7 +316,7 @@ impl WriteLock<'_> {
             drop(self);
             // What a relaxed call has seen, others see.
             if durability == Durability::Relaxed {
-                committer.publisher.publish(ts);
+                drop(committer.publisher.publish(ts));
             }
             return Ok(Applied { ts });
         }
@@ -317,7 +326,14 @@ impl WriteLock<'_> {
         writer.record.clear();
         commit.encode(&mut writer.record);
         let reserved = writer.reserve(&committer.log, &committer.background);
-        let segment = reserved.inspect_err(|error| committer.note_log_failure(error))?;
+        let segment = match reserved {
+            Ok(segment) => segment,
+            Err(error) => {
+                writer.shrink_record();
+                committer.note_log_failure(&error);
+                return Err(error);
+            }
+        };
         let waiting_bytes = committer.apply(writer, commit, &segment);
         writer.shrink_record();
         drop(self);
@@ -325,7 +341,7 @@ impl WriteLock<'_> {
             committer.background.want_flush(waiting_bytes >= FLUSH_EARLY_BYTES);
         }
         if durability == Durability::Relaxed || committer.options.durability == Durability::Relaxed {
-            committer.publisher.publish(ts);
+            drop(committer.publisher.publish(ts));
         }
         Ok(Applied { ts })
     }

@@ -12,6 +12,8 @@ use crate::encoding::Key;
 
 /// Ranges beyond this number are forgotten, all at once: they only save time.
 const MAX_RANGES: usize = 4_096;
+/// How many keys are taken out of ranges while the lock is held.
+const CUTS_PER_LOCK: usize = 256;
 
 /// Disjoint ranges of keys, each with the commit from which on it holds nothing.
 #[derive(Debug, Default)]
@@ -105,13 +107,27 @@ impl SharedEmptyRanges {
     }
 
     /// Takes note of a commit before it is applied: the keys that it puts are not empty any more.
-    pub(super) fn begin_commit<'a>(&self, ts: u64, mut puts: impl Iterator<Item = &'a Key>) {
-        let mut state = self.state.lock();
-        state.newest_ts = ts;
-        while !state.ranges.ranges.is_empty()
-            && let Some(key) = puts.next()
-        {
-            state.ranges.cut(key);
+    ///
+    /// A batch at a time, so that readers get the lock in between. They add nothing to what is half cut, since something
+    /// newer than their snapshot is being committed.
+    pub(super) fn begin_commit<'a>(&self, ts: u64, puts: impl Iterator<Item = &'a Key>) {
+        let mut puts = puts.peekable();
+        loop {
+            let mut state = self.state.lock();
+            state.newest_ts = ts;
+            if state.ranges.ranges.len() > MAX_RANGES {
+                let forgotten = std::mem::take(&mut state.ranges);
+                drop(state);
+                drop(forgotten);
+                return;
+            }
+            if state.ranges.ranges.is_empty() {
+                return;
+            }
+            puts.by_ref().take(CUTS_PER_LOCK).for_each(|key| state.ranges.cut(key));
+            if puts.peek().is_none() {
+                return;
+            }
         }
     }
 

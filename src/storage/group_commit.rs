@@ -20,6 +20,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::{
     log::{FRAME_HEADER_BYTES, Segment},
     publisher::Publisher,
+    record::Commit,
 };
 use crate::error::StorageError;
 
@@ -222,9 +223,10 @@ impl GroupCommit {
     /// Writes and syncs what waits. The turn must be free, and is free again afterwards.
     fn take_turn(&self, turn: &mut MutexGuard<'_, Turn>) {
         turn.is_taken = true;
+        let mut large = Vec::new();
         let written = MutexGuard::unlocked(turn, || {
             self.gather();
-            self.write_group()
+            self.write_group(&mut large)
         });
         turn.is_taken = false;
         let was_troubled = turn.trouble.is_some();
@@ -248,7 +250,10 @@ impl GroupCommit {
         // One of those who wait for the next group takes the next turn.
         let next = waiting.pop();
         turn.waiters = waiting;
-        MutexGuard::unlocked(turn, || done.iter().chain(&next).for_each(|waiter| waiter.wake()));
+        MutexGuard::unlocked(turn, || {
+            done.iter().chain(&next).for_each(|waiter| waiter.wake());
+            drop(large);
+        });
     }
 
     /// Lets those come in who were in the group before: they have just been woken and are about to commit again, and
@@ -266,7 +271,8 @@ impl GroupCommit {
         }
     }
 
-    fn write_group(&self) -> Result<(), Trouble> {
+    /// Puts the large commits of the group into `large`, to be freed when everybody has been woken.
+    fn write_group(&self, large: &mut Vec<Arc<Commit>>) -> Result<(), Trouble> {
         let (mut frames, newest_ts) = {
             let mut queue = self.queue.lock();
             queue.previous_commits = std::mem::take(&mut queue.commits);
@@ -286,7 +292,7 @@ impl GroupCommit {
                 self.keep_buffer(frame.bytes);
             }
             // Shown before anybody hears that it is durable: who hears of its own commit finds it.
-            self.publisher.publish(last_ts);
+            large.append(&mut self.publisher.publish(last_ts));
             self.durable_ts.store(last_ts, Ordering::Release);
         }
         debug_assert!(self.durable_ts() >= newest_ts);

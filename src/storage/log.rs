@@ -101,7 +101,7 @@ impl Log {
             live.push((number, segment.size_bytes()));
             current = Some(segment);
         }
-        let replayed_bytes = replay.finish()?;
+        let replayed_bytes = replay.finish(base.log_goes_on)?;
         let mut files = Files {
             next_number: needed.last().map_or(base.log_from, |last| last + 1),
             next_spare: 0,
@@ -185,10 +185,19 @@ impl Log {
             if files.spares.len() < self.spares_kept && size_bytes == self.segment_bytes {
                 let spare = format!("{SPARE}-{}", files.next_spare);
                 files.next_spare += 1;
-                self.disk.rename(&name, &spare).map_err(|error| StorageError::io("rename", &name, error))?;
-                files.spares.push(spare);
+                match self.disk.rename(&name, &spare) {
+                    Ok(()) => files.spares.push(spare),
+                    // An earlier attempt took effect, and answered an error all the same.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(StorageError::io("rename", &name, error)),
+                }
             } else {
-                self.disk.remove(&name).map_err(|error| StorageError::io("remove", &name, error))?;
+                match self.disk.remove(&name) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(StorageError::io("remove", &name, error));
+                    }
+                    Ok(()) | Err(_) => {}
+                }
             }
             files.live.remove(0);
         }

@@ -1,10 +1,16 @@
 //! [`Publisher`]: the one place that decides what is visible, and tells observers of it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+};
 
 use parking_lot::{Mutex, RwLock};
 
 use super::{base::BaseSnapshot, layers::Layers, overlay::Overlay, record::Commit, snapshot::Snapshot};
+
+/// A commit of this size takes a while to free.
+const LARGE_COMMIT_BYTES: usize = 256 << 10;
 
 /// Hears of every commit, in order, when readers can see it.
 ///
@@ -20,10 +26,12 @@ pub(crate) trait CommitObserver: Send + Sync {
 /// | state | guard | held |
 /// |---|---|---|
 /// | the visible commit and the layers | `shown` | to read or swap a pointer and a number |
-/// | commits that observers have not heard of | `unannounced` | while observers are told |
-/// | observers | `observers` | the same; and to add one |
+/// | whose turn it is to tell observers | `announcing` | while they are told of one group |
+/// | commits that observers have not heard of | `unannounced` | to add or take one |
+/// | observers | `observers` | while one commit is told; to add one |
 pub(super) struct Publisher {
     shown: RwLock<Shown>,
+    announcing: Mutex<()>,
     unannounced: Mutex<VecDeque<Arc<Commit>>>,
     observers: RwLock<Vec<Arc<dyn CommitObserver>>>,
 }
@@ -33,14 +41,20 @@ struct Shown {
     ts: u64,
     layers: Arc<Layers>,
     /// Replaced layers that a snapshot may still hold, oldest first.
-    earlier: Vec<std::sync::Weak<Layers>>,
+    /// With the oldest commit of a snapshot over them.
+    earlier: Vec<(u64, Weak<Layers>)>,
 }
 
 impl Publisher {
     /// Everything that the layers hold is visible.
     pub(super) fn new(ts: u64, layers: Layers, observer: Arc<dyn CommitObserver>) -> Self {
         let shown = Shown { ts, layers: Arc::new(layers), earlier: Vec::new() };
-        Self { shown: RwLock::new(shown), unannounced: Mutex::default(), observers: RwLock::new(vec![observer]) }
+        Self {
+            shown: RwLock::new(shown),
+            announcing: Mutex::default(),
+            unannounced: Mutex::default(),
+            observers: RwLock::new(vec![observer]),
+        }
     }
 
     /// Adds an observer, which hears of every commit from now on, after those before it.
@@ -71,20 +85,29 @@ impl Publisher {
 
     /// Shows every commit up to `ts`, and tells the observers of each, in order. On return all of them have been told,
     /// by this call or another.
-    pub(super) fn publish(&self, ts: u64) {
+    ///
+    /// The answer is the large ones among them: freeing them takes a while, for which nobody need wait.
+    pub(super) fn publish(&self, ts: u64) -> Vec<Arc<Commit>> {
         {
             let mut shown = self.shown.write();
             shown.ts = shown.ts.max(ts);
         }
-        let mut unannounced = self.unannounced.lock();
-        while unannounced.front().is_some_and(|commit| commit.ts <= ts) {
-            if let Some(commit) = unannounced.pop_front() {
-                self.observers.read().iter().for_each(|observer| observer.committed(&commit));
+        let mut large = Vec::new();
+        let _announcing = self.announcing.lock();
+        while let Some(commit) = self.next_unannounced(ts) {
+            self.observers.read().iter().for_each(|observer| observer.committed(&commit));
+            if commit.size_bytes() > LARGE_COMMIT_BYTES {
+                large.push(commit);
             }
         }
+        large
     }
 
-    /// Puts a new overlay on top; the one there takes no more changes. For the writer alone.
+    fn next_unannounced(&self, ts: u64) -> Option<Arc<Commit>> {
+        self.unannounced.lock().pop_front_if(|commit| commit.ts <= ts)
+    }
+
+    /// Puts a new overlay on top; the one there takes no more changes. Called with the committer's `head` locked.
     pub(super) fn freeze(&self) -> Arc<Overlay> {
         let mut shown = self.shown.write();
         let frozen = Arc::clone(&shown.layers.active);
@@ -113,14 +136,15 @@ impl Publisher {
         };
         let replaced = shown.replace(replacing);
         drop(shown);
-        // Freeing what was frozen takes a while; readers need not wait for it.
         drop(replaced);
     }
 
     /// A commit that is not newer than any snapshot in use.
     pub(super) fn oldest_snapshot_ts(&self) -> u64 {
         let shown = self.shown.read();
-        let earlier = shown.earlier.iter().filter_map(std::sync::Weak::upgrade).map(|layers| layers.since_ts);
+        // Not upgraded: this call would become their last owner, under the lock.
+        let in_use = shown.earlier.iter().filter(|(_, layers)| layers.strong_count() > 0);
+        let earlier = in_use.map(|(since_ts, _)| *since_ts);
         let current = if Arc::strong_count(&shown.layers) > 1 { shown.layers.since_ts } else { shown.ts };
         earlier.chain([current]).min().unwrap_or(shown.ts)
     }
@@ -128,9 +152,9 @@ impl Publisher {
 
 impl Shown {
     fn replace(&mut self, layers: Layers) -> Arc<Layers> {
-        self.earlier.retain(|earlier| earlier.strong_count() > 0);
+        self.earlier.retain(|(_, earlier)| earlier.strong_count() > 0);
         let replaced = std::mem::replace(&mut self.layers, Arc::new(layers));
-        self.earlier.push(Arc::downgrade(&replaced));
+        self.earlier.push((replaced.since_ts, Arc::downgrade(&replaced)));
         replaced
     }
 }

@@ -15,6 +15,7 @@ pub(crate) struct Commit {
     /// When it was made, by the database's clock. No order depends on it.
     pub(crate) time: Timestamp,
     changes: Vec<(Key, Change)>,
+    size_bytes: usize,
 }
 
 /// What happened to a key.
@@ -38,7 +39,12 @@ const SIZE_BYTES: usize = size_of::<u64>();
 impl Commit {
     /// A commit of these changes, at most one per key, in key order.
     pub(crate) fn new(ts: u64, time: Timestamp, changes: Vec<(Key, Change)>) -> Self {
-        Self { ts, time, changes }
+        let size = |(key, change): &(Key, Change)| match change {
+            Change::Put(value) => key.len() + value.len(),
+            Change::Delete | Change::Touch => key.len(),
+        };
+        let size_bytes = changes.iter().map(size).sum();
+        Self { ts, time, changes, size_bytes }
     }
 
     /// Every change, in key order.
@@ -53,11 +59,7 @@ impl Commit {
 
     /// The bytes of its keys and values.
     pub(crate) fn size_bytes(&self) -> usize {
-        let size = |(key, change): &(Key, Change)| match change {
-            Change::Put(value) => key.len() + value.len(),
-            Change::Delete | Change::Touch => key.len(),
-        };
-        self.changes.iter().map(size).sum()
+        self.size_bytes
     }
 
     /// Appends the record's bytes. Touches are not part of them: nothing is stored for them.
@@ -116,7 +118,7 @@ impl Commit {
         if !body.is_empty() {
             return Err("a record is longer than its changes");
         }
-        Ok((Self { ts, time, changes }, rest))
+        Ok((Self::new(ts, time, changes), rest))
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     error::{OpenError, StorageError},
+    panics::guarded,
     time::Clock,
 };
 
@@ -43,8 +44,9 @@ const SHORT_LOG_BYTES: usize = 256 << 10;
 /// | `background` | the threads for what no caller waits for |
 ///
 /// Locks, in the order in which they are taken when several are held: the committer's `writer`; the committer's `head`;
-/// the checkpointer's `turn`; the group's `turn`; the log's files; and then, each briefly and with none of the others of this line, the
-/// checkpointer's `state` and the publisher's `shown`, the group's `queue`, the overlay's entries, the empty ranges.
+/// the checkpointer's `turn`; the group's `turn`; the log's files; the publisher's `announcing`; and then, each briefly
+/// and with none of the others of this line, the checkpointer's `state`, the publisher's `shown`, `unannounced` and
+/// `observers`, the group's `queue`, the overlay's entries, the empty ranges.
 pub(crate) struct Store {
     options: StoreOptions,
     clock: Arc<dyn Clock>,
@@ -153,17 +155,18 @@ impl Store {
             has_closed: Condvar::new(),
             lock: Mutex::new(Some(lock)),
         });
-        store.begin_work(replayed_bytes as usize)?;
+        store.begin_work(replayed_bytes)?;
         Ok(store)
     }
 
     /// Sees to a long log, and starts the threads.
-    fn begin_work(&self, replayed_bytes: usize) -> Result<(), StorageError> {
-        if replayed_bytes >= SHORT_LOG_BYTES {
+    fn begin_work(&self, replayed_bytes: u64) -> Result<(), StorageError> {
+        let checkpoint_bytes = self.options.checkpoint_bytes as u64;
+        if replayed_bytes >= (SHORT_LOG_BYTES as u64).min(checkpoint_bytes) {
             self.committer.freeze()?;
         }
         // More than a checkpoint's worth is not left to a thread, which may never get to it where processes are short.
-        if replayed_bytes >= self.options.checkpoint_bytes
+        if replayed_bytes >= checkpoint_bytes
             && let Err(error) = self.checkpointer.write()
         {
             tracing::warn!(target: "tropism", %error, "the long log that an open found could not be moved into the base");
@@ -213,7 +216,7 @@ impl Store {
 
     /// Shows readers everything up to a commit, durable or not.
     pub(crate) fn show(&self, applied: Applied) {
-        self.publisher.publish(applied.ts);
+        drop(self.publisher.publish(applied.ts));
     }
 
     /// Makes everything durable that was committed before the call.
@@ -258,7 +261,10 @@ impl Store {
             }
             *closing = Closing::UnderWay;
         }
-        let result = self.close_parts(with_checkpoint);
+        // Whoever waits for this one hears of its end, whatever it is.
+        let result = guarded(|| self.close_parts(with_checkpoint)).unwrap_or_else(|message| {
+            Err(StorageError::Base { reason: format!("closing panicked: {message}").into() })
+        });
         *self.closing.lock() = Closing::Closed(result.clone());
         self.has_closed.notify_all();
         result

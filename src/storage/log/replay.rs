@@ -30,8 +30,18 @@ pub(super) struct Replay<'a> {
     /// Something is missing. That is an error, unless a frame follows before which the base has everything.
     damage: Option<StorageError>,
     last_frame: Option<LastFrame>,
+    /// What stands behind the last frame of the last segment.
+    tail: Option<Tail>,
     /// Bytes of frames with commits that the base lacks.
     replayed_bytes: u64,
+}
+
+/// A frame that does not hold what its header says.
+struct Tail {
+    name: String,
+    offset: u64,
+    /// The last commit in it, if its header is whole.
+    last_ts: Option<u64>,
 }
 
 struct LastFrame {
@@ -42,7 +52,7 @@ struct LastFrame {
 
 impl<'a> Replay<'a> {
     pub(super) fn new(disk: &'a dyn Disk, base_ts: u64, apply: &'a mut dyn FnMut(Commit)) -> Self {
-        Self { disk, base_ts, last_ts: None, apply, damage: None, last_frame: None, replayed_bytes: 0 }
+        Self { disk, base_ts, last_ts: None, apply, damage: None, last_frame: None, tail: None, replayed_bytes: 0 }
     }
 
     /// Takes note that a segment is not there.
@@ -74,7 +84,11 @@ impl<'a> Replay<'a> {
             let reason = format!("the segment was made with {size_bytes} bytes and has {file_bytes}");
             self.damage.get_or_insert_with(|| corrupt(&name, file_bytes, &reason));
         }
-        if is_last && Frame::is_header(number, &bytes, end) {
+        let tail_ts = Frame::last_ts_at(number, &bytes, end);
+        if self.tail.is_none() || end > SEGMENT_HEADER_BYTES {
+            self.tail = Some(Tail { name: name.clone(), offset: end, last_ts: tail_ts });
+        }
+        if is_last && tail_ts.is_some_and(|last_ts| last_ts > self.base_ts) {
             tracing::warn!(target: "tropism", file = %name, offset = end, "cut a frame that was not written whole");
             segment.overwrite(end, &[0; FRAME_HEADER_BYTES])?;
             segment.sync()?;
@@ -145,9 +159,23 @@ impl<'a> Replay<'a> {
     }
 
     /// Ends the reading: makes the last frame durable. The answer is how much was replayed, in bytes.
-    pub(super) fn finish(self) -> Result<u64, StorageError> {
+    ///
+    /// `is_base_in_log`: the log goes on from a commit that the base has. Its frame was durable before the base took it,
+    /// and may hold later commits.
+    pub(super) fn finish(self, is_base_in_log: bool) -> Result<u64, StorageError> {
         if let Some(damage) = self.damage {
             return Err(damage);
+        }
+        if is_base_in_log
+            && self.last_ts.is_none_or(|last_ts| last_ts < self.base_ts)
+            && let Some(tail) = self.tail
+        {
+            let reason = format!("the frame of commit {}, which was durable, is damaged", self.base_ts);
+            let damage = corrupt(&tail.name, tail.offset, &reason);
+            if tail.last_ts.is_none_or(|last_ts| last_ts > self.base_ts) {
+                return Err(damage);
+            }
+            tracing::warn!(target: "tropism", %damage, "damage of what the base holds was passed over");
         }
         if let Some(last) = self.last_frame {
             last.segment.overwrite(last.offset, &last.bytes)?;
@@ -159,4 +187,110 @@ impl<'a> Replay<'a> {
 
 fn corrupt(file: &str, offset: u64, reason: &str) -> StorageError {
     StorageError::Corrupt { file: file.to_owned(), offset, reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        encoding::Key,
+        storage::{
+            base::Figures,
+            disk::SimulatedDisk,
+            log::{Log, segment_header},
+            record::Change,
+        },
+        time::Timestamp,
+    };
+
+    const SEGMENT_BYTES: u64 = 64 << 10;
+
+    fn record(ts: u64) -> Vec<u8> {
+        let key = Key::from_slice(&[&16_u32.to_be_bytes()[..], &ts.to_be_bytes()].concat());
+        let mut record = Vec::new();
+        Commit::new(ts, Timestamp::EPOCH, vec![(key, Change::Delete)]).encode(&mut record);
+        record
+    }
+
+    /// Segment 5 with these frames: the first and the last commit that each names, and its content. The answer has where
+    /// each frame begins.
+    fn segment(frames: &[(u64, u64, Vec<u8>)]) -> (SimulatedDisk, Vec<u64>) {
+        let disk = SimulatedDisk::new(1);
+        let file = disk.create(&segment_name(5)).unwrap();
+        file.set_len(SEGMENT_BYTES).unwrap();
+        file.write_at(0, &segment_header(5, SEGMENT_BYTES)).unwrap();
+        let segment = Segment::new(5, file, SEGMENT_BYTES);
+        let mut places = Vec::new();
+        for (first_ts, last_ts, content) in frames {
+            places.push(SEGMENT_BYTES - segment.room_bytes());
+            let mut frame = [vec![0; FRAME_HEADER_BYTES], content.clone()].concat();
+            segment.write(&mut frame, *first_ts, *last_ts).unwrap();
+            segment.sync().unwrap();
+            segment.advance(frame.len());
+        }
+        (disk, places)
+    }
+
+    fn flip(disk: &SimulatedDisk, at: u64) {
+        let file = disk.open(&segment_name(5)).unwrap();
+        let mut byte = [0];
+        file.read_at(at, &mut byte).unwrap();
+        file.write_at(at, &[byte[0] ^ 1]).unwrap();
+        file.sync().unwrap();
+    }
+
+    /// The commits that an open hands over, whose base stands at `ts`, in a commit of segment 5.
+    fn replayed(disk: &SimulatedDisk, ts: u64) -> Result<Vec<u64>, OpenError> {
+        let mut commits = Vec::new();
+        let figures = Figures { ts, log_from: 5, log_goes_on: true };
+        let apply = &mut |commit: Commit| commits.push(commit.ts);
+        Log::open(Arc::new(disk.clone()), SEGMENT_BYTES, 1, figures, apply)?;
+        Ok(commits)
+    }
+
+    fn is_damage(opened: Result<Vec<u64>, OpenError>, said: &str) -> bool {
+        matches!(&opened, Err(OpenError::Storage(StorageError::Corrupt { reason, .. })) if reason.contains(said))
+    }
+
+    #[test]
+    fn a_frame_that_does_not_hold_what_it_says_is_damage() {
+        let good = (1, 1, record(1));
+        let open = |frame: (u64, u64, Vec<u8>)| replayed(&segment(&[good.clone(), frame]).0, 1);
+        assert_eq!(open((2, 3, [record(2), record(3)].concat())).unwrap(), [2, 3]);
+        assert!(is_damage(open((2, 2, vec![7; 40])), "cut off"));
+        assert!(is_damage(open((2, 2, record(3))), "not in sequence"));
+        assert!(is_damage(open((2, 3, record(2))), "does not hold the commits"));
+        assert!(is_damage(open((1, 1, record(1))), "not in sequence"));
+        assert!(is_damage(open((4, 4, record(4))), "commit 2 is missing"));
+    }
+
+    #[test]
+    fn a_damaged_frame_of_a_commit_that_the_base_holds_hides_no_later_one() {
+        let frames = [(9, 9, record(9)), (10, 12, [record(10), record(11), record(12)].concat())];
+        // The base stands at 11: the frame was durable, and 12 in it may have been promised to somebody.
+        for within in [0, 20, FRAME_HEADER_BYTES as u64 + 5] {
+            let (disk, places) = segment(&frames);
+            assert_eq!(replayed(&disk, 11).unwrap(), [12]);
+            flip(&disk, places[1] + within);
+            assert!(is_damage(replayed(&disk, 11), "the frame of commit 11"), "a flip {within} bytes into the frame");
+        }
+    }
+
+    #[test]
+    fn a_damaged_frame_of_which_the_base_holds_everything_is_passed_over() {
+        let (disk, places) = segment(&[(9, 9, record(9)), (10, 11, [record(10), record(11)].concat())]);
+        flip(&disk, places[1] + FRAME_HEADER_BYTES as u64 + 5);
+        for _ in 0..2 {
+            assert_eq!(replayed(&disk, 11).unwrap(), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn a_torn_frame_that_the_base_does_not_hold_is_cut() {
+        let (disk, places) = segment(&[(9, 9, record(9)), (10, 10, record(10))]);
+        flip(&disk, places[1] + FRAME_HEADER_BYTES as u64 + 5);
+        for _ in 0..2 {
+            assert_eq!(replayed(&disk, 9).unwrap(), [0; 0]);
+        }
+    }
 }

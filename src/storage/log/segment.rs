@@ -113,9 +113,9 @@ impl<'a> Frame<'a> {
         is_whole.then(|| Self { first_ts: long(header, 24), last_ts: long(header, 32), payload })
     }
 
-    /// Whether a frame of this segment begins at `offset`, whole or not.
-    pub(super) fn is_header(number: u64, bytes: &[u8], offset: u64) -> bool {
-        header_at(number, bytes, offset).is_some()
+    /// The last commit that a header at `offset` names, whether or not the frame is whole.
+    pub(super) fn last_ts_at(number: u64, bytes: &[u8], offset: u64) -> Option<u64> {
+        header_at(number, bytes, offset).map(|header| long(header, 32))
     }
 
     /// The size of the frame with its header.
