@@ -208,7 +208,9 @@ fn a_full_disk_stops_writes_as_long_as_it_is_full_and_loses_nothing() {
 fn with_ten_rows() -> SimulatedDisk {
     let disk = SimulatedDisk::new(9);
     let db = Db::builder().tables::<(Row, Other)>().driven_by_hand().open_on(disk.clone()).unwrap();
-    (0..10).for_each(|number| drop(db.write(|tx| tx.insert(Row { number, text: "x".repeat(3_000) })).unwrap()));
+    for number in 0..10 {
+        db.write(|tx| tx.insert(Row { number, text: "x".repeat(3_000) })).unwrap();
+    }
     db.close().unwrap();
     disk
 }

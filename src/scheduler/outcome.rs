@@ -47,6 +47,8 @@ pub(super) struct Ended {
     pub(super) wanted_wait: Option<Duration>,
     /// Whether it wants not to be tried again.
     pub(super) gives_up: bool,
+    /// Whether the function was not called: the mark that it runs did not become durable.
+    pub(super) never_began: bool,
 }
 
 /// What is kept of an error. Made before the transaction that writes it, for an error of the host's may panic when it
@@ -69,7 +71,7 @@ pub(super) enum Begun<R> {
 
 impl Ended {
     pub(super) fn new(at: Timestamp, result: Result<String, CallError>) -> Self {
-        Self { at, result: result.map_err(Failure::of), wanted_wait: None, gives_up: false }
+        Self { at, result: result.map_err(Failure::of), wanted_wait: None, gives_up: false, never_began: false }
     }
 
     /// The memory that its texts take.
@@ -130,6 +132,9 @@ pub(super) fn begin<R>(
 
 /// Writes down how an attempt ended: the job has finished, or waits for the next attempt, or cannot run.
 pub(super) fn end(tx: &mut WriteTx, job: &Doc<Job>, ended: &Ended, retention: Duration) -> Result<Ran, Error> {
+    if ended.never_began {
+        return put_back(tx, job);
+    }
     let now = tx.now();
     let mut next = Job::clone(job);
     next.since = now;
@@ -172,6 +177,18 @@ pub(super) fn end(tx: &mut WriteTx, job: &Doc<Job>, ended: &Ended, retention: Du
     } else {
         tx.replace(job.id(), next)?;
     }
+    Ok(ran)
+}
+
+/// Puts an action that was marked as running, and that was not called, back into the queue.
+fn put_back(tx: &mut WriteTx, job: &Doc<Job>) -> Result<Ran, Error> {
+    let mut next = Job::clone(job);
+    next.status = JobStatus::Queued;
+    next.attempts = next.attempts.saturating_sub(1);
+    next.started_at = None;
+    Due::after(tx.now(), Duration::ZERO).put_into(&mut next);
+    let ran = Ran { job: job.id(), function: next.function.clone(), status: next.status };
+    tx.replace(job.id(), next)?;
     Ok(ran)
 }
 

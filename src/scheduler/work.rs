@@ -104,7 +104,8 @@ impl SchedulerCore {
         entry.map(|entry| entry.runner()).ok_or_else(|| CallError::UnknownFunction { name: function.to_owned() })
     }
 
-    /// One attempt of an action: marked as running, durably, before it begins. If it cannot be marked it does not begin.
+    /// One attempt of an action: marked as running, durably, before it begins. If it cannot be marked it does not begin,
+    /// and if the mark does not become durable it is put back into the queue.
     pub(super) fn run_action(self: &Arc<Self>, waiting: Waiting) -> Result<Option<Ran>, Error> {
         if self.is_stopped() {
             return Ok(None);
@@ -125,11 +126,19 @@ impl SchedulerCore {
             Err(error) => return self.pause(stuck, waiting.due_at, error).map(|()| None),
         };
         self.unpause(stuck);
-        self.engine.pipeline.wait_durable(applied)?;
+        let durable = self.engine.pipeline.wait_durable(applied);
         let (job, (name, run)) = match begun {
             Begun::Run(job, run) => (job, run),
-            Begun::Over(ran) => return Ok(ran),
+            Begun::Over(ran) => return Ok(durable.map(|()| ran)?),
         };
+        if let Err(error) = durable {
+            let error = Error::from(error);
+            if ends_this_open(&error) {
+                return Err(error);
+            }
+            let ended = Ended { never_began: true, ..Ended::new(self.now(), Err(error.into())) };
+            return self.end_action(id, Kept { attempt: job.attempts, ended: Arc::new(ended) });
+        }
         let span = tracing::debug_span!(target: "tropism", "job", job = %id, function = name, attempt = job.attempts);
         let _entered = span.enter();
         let context = ActionContext::new(Arc::clone(&self.engine), self.attempt(&job));

@@ -6,14 +6,14 @@
 
 use std::{collections::BTreeMap, ops::Bound};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::encoding::Key;
 
 /// Ranges beyond this number are forgotten, all at once: they only save time.
 const MAX_RANGES: usize = 4_096;
-/// How many keys are taken out of ranges while the lock is held.
-const CUTS_PER_LOCK: usize = 256;
+/// Keys that a commit takes out of ranges before readers have the lock.
+const PUTS_PER_LOCK: usize = 256;
 
 /// Disjoint ranges of keys, each with the commit from which on it holds nothing.
 #[derive(Debug, Default)]
@@ -74,6 +74,10 @@ impl EmptyRanges {
         let Some((start, range)) = around.filter(|(_, range)| range.end > *key) else { return };
         let (start, range) = (start.clone(), range.clone());
         self.ranges.remove(&start);
+        if self.ranges.len() >= MAX_RANGES {
+            self.ranges.clear();
+            return;
+        }
         let after = after(key);
         if after < range.end {
             self.ranges.insert(after, range.clone());
@@ -107,27 +111,19 @@ impl SharedEmptyRanges {
     }
 
     /// Takes note of a commit before it is applied: the keys that it puts are not empty any more.
-    ///
-    /// A batch at a time, so that readers get the lock in between. They add nothing to what is half cut, since something
-    /// newer than their snapshot is being committed.
-    pub(super) fn begin_commit<'a>(&self, ts: u64, puts: impl Iterator<Item = &'a Key>) {
-        let mut puts = puts.peekable();
+    pub(super) fn begin_commit<'a>(&self, ts: u64, mut puts: impl Iterator<Item = &'a Key>) {
+        let mut state = self.state.lock();
+        state.newest_ts = ts;
+        // Readers have the lock in between: they can note nothing any more, and what they find is still true for them.
         loop {
-            let mut state = self.state.lock();
-            state.newest_ts = ts;
-            if state.ranges.ranges.len() > MAX_RANGES {
-                let forgotten = std::mem::take(&mut state.ranges);
-                drop(state);
-                drop(forgotten);
-                return;
+            for _ in 0..PUTS_PER_LOCK {
+                if state.ranges.ranges.is_empty() {
+                    return;
+                }
+                let Some(key) = puts.next() else { return };
+                state.ranges.cut(key);
             }
-            if state.ranges.ranges.is_empty() {
-                return;
-            }
-            puts.by_ref().take(CUTS_PER_LOCK).for_each(|key| state.ranges.cut(key));
-            if puts.peek().is_none() {
-                return;
-            }
+            MutexGuard::bump(&mut state);
         }
     }
 
@@ -187,6 +183,17 @@ mod tests {
         assert_eq!(shared.around(&[5], 5), None);
         shared.add(key(1), key(9), 4);
         assert_eq!(shared.around(&[5], 5), None);
+    }
+
+    #[test]
+    fn a_range_into_which_rows_are_put_one_after_the_other_does_not_become_ever_more_ranges() {
+        let numbered = |number: u32| Key::from_slice(&number.to_be_bytes());
+        let shared = SharedEmptyRanges::new(1);
+        shared.add(numbered(0), numbered(u32::MAX), 1);
+        let keys: Vec<Key> = (1..20_000).map(|number| numbered(number * 2)).collect();
+        shared.begin_commit(2, keys.iter());
+        assert!(shared.state.lock().ranges.ranges.len() <= MAX_RANGES + 1);
+        assert!(keys.iter().all(|key| shared.around(key, 2).is_none()));
     }
 
     proptest! {

@@ -288,3 +288,18 @@ fn health_tells_what_waits_and_what_failed() {
     let failure = health.last_failure.unwrap();
     assert!(failure.at == at(MINUTE) && failure.message.contains("room"), "{failure:?}");
 }
+
+#[test]
+fn an_action_whose_mark_does_not_become_durable_is_not_called_and_runs_when_the_log_can_be_written() {
+    for retry in [None, Some(Retry::attempts(3))] {
+        let (bench, disk) = start();
+        let job = bench.tell(retry, "paid");
+        (1..=40).for_each(|nth| disk.fail_next(Operation::Write, nth, ErrorKind::Other));
+        assert!(bench.scheduler.run_due().unwrap().is_empty());
+        assert!(bench.seen().is_empty());
+        disk.heal();
+        bench.scheduler.advance(MINUTE).unwrap();
+        assert_eq!((bench.seen(), bench.traces()), (vec!["paid".to_owned()], vec!["paid".to_owned()]));
+        assert_eq!((bench.job(job).status, bench.job(job).attempts), (JobStatus::Succeeded, 1));
+    }
+}
