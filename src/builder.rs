@@ -93,7 +93,7 @@ impl Builder {
         self
     }
 
-    /// Starts no threads: live queries are evaluated by [`Reactor`](crate::Reactor)'s methods, checkpoints run inside the write that
+    /// Starts no threads, but for a short one that frees a large overlay: live queries are evaluated by [`Reactor`](crate::Reactor)'s methods, checkpoints run inside the write that
     /// makes one due, and relaxed commits become durable with [`Db::flush`], a durable write, or at the end. For tests
     /// in which every run is the same.
     pub fn driven_by_hand(mut self) -> Self {

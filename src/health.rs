@@ -23,7 +23,8 @@ pub struct Health {
     pub visible: Ts,
     /// The newest commit that is durable.
     pub durable: Ts,
-    /// A commit that is not newer than any snapshot in use. Space that later commits replaced is not reused.
+    /// A commit that is not newer than any snapshot in use: a lower bound, exact to a checkpoint. Space that later commits
+    /// replaced is not reused.
     pub oldest_snapshot: Ts,
     /// The size of the log's segments, in bytes.
     pub log_bytes: u64,

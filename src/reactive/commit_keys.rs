@@ -46,7 +46,8 @@ impl<'a> CommitKeys<'a> {
         }
     }
 
-    /// Whether one of the keys concerns the reader of these ranges. Costs about the shorter of both.
+    /// Whether one of the keys concerns the reader of these ranges. Costs about the shorter of both; with touched
+    /// keys, about the commit.
     pub(super) fn concern_reader(&self, ranges: &ReadRanges<'_>) -> bool {
         if meet(&ranges.rows, &self.keys) {
             return true;

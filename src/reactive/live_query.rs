@@ -1,4 +1,4 @@
-//! What a live query is to those who evaluate it, whatever its type.
+//! [`LiveQuery`]: a live query without its type.
 
 use std::{fmt, panic::Location};
 

@@ -12,7 +12,7 @@ const AT_A_TIME: usize = 64;
 pub(super) struct RecentCommits {
     commits: VecDeque<Arc<Commit>>,
     size_bytes: usize,
-    /// How much is kept, the newest commit and some small ones apart.
+    /// How much is kept. While more than 64 commits would have to go at once, some stay until the next commit.
     limit_bytes: usize,
     /// How many evaluations are under way, first ones included.
     evaluating: usize,

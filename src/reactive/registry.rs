@@ -133,7 +133,7 @@ impl Registry {
         is_all_matched && state.announced_ts.max(evaluated_ts) >= visible_ts
     }
 
-    /// Lets the reactor know that there is something to do, if there is. Takes the lock, to give it up before waking.
+    /// Wakes the reactor if there is work. Takes the guard, so that the lock is released first.
     pub(super) fn unlock_and_wake(&self, mut state: MutexGuard<'_, State>) {
         if !state.has_work() {
             return;

@@ -25,7 +25,7 @@ pub struct SchedulerHealth {
     pub jobs_running: usize,
     /// Actions that have ended and whose end could not be written yet.
     pub outcomes_waiting: usize,
-    /// What could not be written last, and is or was tried again; `None` since the database was opened.
+    /// What could not be written last; `None` if nothing has failed since the database was opened.
     pub last_failure: Option<SchedulerFailure>,
 }
 

@@ -29,7 +29,7 @@ const CHANGES_LOOKED_AT: usize = 256;
 /// of this floor is held.
 pub(super) struct Waking {
     ranges: Ranges,
-    /// The scheduler's, from when it begins until it is stopped: it holds what holds this.
+    /// Set by `begin`, taken by `end`. The closure holds the scheduler, which holds this.
     wake: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     /// The newest `since` that a commit has written, in milliseconds; `i64::MIN` for none.
     newest_since: AtomicI64,

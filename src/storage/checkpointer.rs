@@ -20,7 +20,7 @@ use super::{
     log::Log,
     overlay::Overlay,
     publisher::Publisher,
-    throttle::Running,
+    throttle::RunningCheckpoint,
 };
 use crate::{
     error::StorageError,
@@ -60,7 +60,7 @@ struct State {
 struct Frozen {
     overlay: Arc<Overlay>,
     figures: Figures,
-    running: Running,
+    running: RunningCheckpoint,
 }
 
 /// A checkpoint that went well.
@@ -111,7 +111,7 @@ impl Checkpointer {
         let overlay = self.publisher.freeze();
         let mut state = self.state.lock();
         let last = state.last.as_ref().map(|report| (report.size_bytes, report.duration));
-        let running = Running::new(Instant::now(), overlay.size_bytes(), last);
+        let running = RunningCheckpoint::new(Instant::now(), overlay.size_bytes(), last);
         state.frozen = Some(Frozen { overlay, figures, running });
         true
     }
@@ -122,7 +122,7 @@ impl Checkpointer {
     }
 
     /// The checkpoint that goes on, unless the last attempt failed: then there is no telling how long it takes.
-    pub(super) fn running(&self) -> Option<Running> {
+    pub(super) fn running(&self) -> Option<RunningCheckpoint> {
         let state = self.state.lock();
         let frozen = state.frozen.as_ref().filter(|_| state.failure.is_none())?;
         Some(frozen.running)

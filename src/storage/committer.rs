@@ -69,7 +69,7 @@ struct Writer {
     is_closed: bool,
 }
 
-/// The end of what was committed.
+/// The newest commit, and how much has been logged.
 struct Head {
     /// The newest commit, durable or not.
     ts: u64,

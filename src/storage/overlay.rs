@@ -36,7 +36,7 @@ const ENTRIES_PER_LOCK: usize = 256;
 const FIRST_BATCH: usize = 8;
 const LARGEST_BATCH: usize = 64;
 /// An overlay of this size takes about a millisecond to free.
-const SLOW_TO_FREE_BYTES: usize = 4 << 20;
+const SLOW_TO_FREE_BYTES: usize = 512 << 10;
 
 /// A stored value, or the fact that the key was deleted.
 pub(super) type Value = Option<Arc<[u8]>>;

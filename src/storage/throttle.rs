@@ -2,8 +2,8 @@
 //! for long.
 //!
 //! The room that is left outside the base is spread evenly over the time that the running checkpoint still needs. A
-//! commit is due when its share of that room is: whoever comes earlier waits for the rest. As the end of the checkpoint
-//! is only expected, some time always seems to be left, and the room shrinks by ever smaller steps.
+//! commit is due when its share of that room is: whoever comes earlier waits for the rest. The remaining time is an
+//! estimate that never reaches zero, so each commit takes a smaller part of the room than the one before.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 const LONGEST_DELAY: Duration = Duration::from_millis(50);
 /// The most that one commit delays those after it, however large it was.
 const LARGEST_DEBT: Duration = Duration::from_millis(500);
-/// What is not worth a wait.
+/// Shorter delays are skipped.
 const SHORTEST_DELAY: Duration = Duration::from_millis(1);
-/// Which part of the time that a checkpoint takes is the least that seems to be left.
+/// The remaining time is taken to be at least this fraction of the whole.
 const LEAST_REMAINING_SHARE: u32 = 8;
 /// How fast checkpoints are taken to be before the first one.
 const ASSUMED_BYTES_PER_SECOND: f64 = (32 << 20) as f64;
@@ -28,13 +28,13 @@ pub(super) struct Throttle {
 
 /// A checkpoint that has begun.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Running {
+pub(super) struct RunningCheckpoint {
     pub(super) started: Instant,
     /// How long it takes, going by the one before.
     pub(super) expected: Duration,
 }
 
-impl Running {
+impl RunningCheckpoint {
     /// A checkpoint of so many bytes; `last` is the size and the duration of the one before.
     pub(super) fn new(started: Instant, size_bytes: usize, last: Option<(usize, Duration)>) -> Self {
         let seconds = match last {
@@ -57,7 +57,7 @@ impl Running {
 
 impl Throttle {
     /// Notes a commit that took so much of the room, of which so much is left.
-    pub(super) fn note(&self, now: Instant, taken_bytes: usize, room_bytes: usize, running: Running) {
+    pub(super) fn note(&self, now: Instant, taken_bytes: usize, room_bytes: usize, running: RunningCheckpoint) {
         let share = taken_bytes as f64 / room_bytes.max(1) as f64;
         let delay = Duration::try_from_secs_f64(running.remaining(now).as_secs_f64() * share).unwrap_or(LONGEST_DELAY);
         let mut due = self.due.lock();
@@ -89,7 +89,7 @@ mod tests {
     fn taken(expected: Duration, actual: Duration) -> (usize, Duration) {
         let throttle = Throttle::default();
         let started = Instant::now();
-        let running = Running { started, expected };
+        let running = RunningCheckpoint { started, expected };
         let (mut now, mut taken_bytes, mut longest) = (started, 0, Duration::ZERO);
         while now < started + actual {
             let delay = throttle.delay(now).unwrap_or_default();
@@ -122,7 +122,7 @@ mod tests {
     fn one_large_commit_does_not_delay_others_for_long() {
         let throttle = Throttle::default();
         let now = Instant::now();
-        throttle.note(now, LIMIT_BYTES, 1, Running { started: now, expected: Duration::from_secs(60) });
+        throttle.note(now, LIMIT_BYTES, 1, RunningCheckpoint { started: now, expected: Duration::from_secs(60) });
         assert_eq!(throttle.delay(now), Some(LONGEST_DELAY));
         assert_eq!(throttle.delay(now + LARGEST_DEBT), None);
     }
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn the_next_checkpoint_is_expected_to_take_about_as_long_as_the_last() {
         let second = Duration::from_secs(1);
-        let expected = |size_bytes, last| Running::new(Instant::now(), size_bytes, last).expected.as_millis();
+        let expected = |size_bytes, last| RunningCheckpoint::new(Instant::now(), size_bytes, last).expected.as_millis();
         assert_eq!(expected(1 << 20, Some((1 << 20, second))), 1_000);
         assert_eq!(expected(4 << 20, Some((1 << 20, second))), 2_000);
         assert_eq!(expected(32 << 20, None), 1_000);

@@ -148,7 +148,7 @@ pub(super) fn explain(failure: Failure, file: &CheckedFile) -> StorageError {
     }
 }
 
-/// An error that passes.
+/// Returns a transient error.
 pub(super) fn unavailable(reason: &str) -> StorageError {
     StorageError::io("use", BASE_FILE, io::Error::new(io::ErrorKind::Interrupted, reason))
 }

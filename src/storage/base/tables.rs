@@ -15,7 +15,7 @@ use crate::{
 };
 
 type Bytes = &'static [u8];
-/// What a range of a table answers.
+/// The next entry of a range, if there is one.
 type Step<K, V> = Result<Option<(AccessGuard<'static, K>, AccessGuard<'static, V>)>, Failure>;
 
 trait Kind {
