@@ -86,9 +86,33 @@ pub fn parse(event_type: &str, payload: &Value) -> Result<GithubEvent, PayloadEr
         "workflow_run" => check::workflow_run(&root()?).map(GithubEvent::WorkflowRun),
         "workflow_job" => check::workflow_job(&root()?).map(GithubEvent::WorkflowJob),
         "push" => push::push_event(&root()?).map(GithubEvent::Push),
-        other => {
-            let other: String = other.chars().take(LONGEST_QUOTE).collect();
-            Ok(GithubEvent::Ignored { reason: format!("no handler for the event {other:?}") })
-        }
+        other => Ok(GithubEvent::Ignored { reason: no_handler(other) }),
     }
+}
+
+/// The events that [`parse`] reads, by the value of the `X-GitHub-Event` header.
+const HANDLED: [&str; 12] = [
+    "ping",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "pull_request_review_thread",
+    "issue_comment",
+    "check_run",
+    "check_suite",
+    "status",
+    "workflow_run",
+    "workflow_job",
+    "push",
+];
+
+/// Whether there is a handler for events of this type.
+pub fn is_handled(event_type: &str) -> bool {
+    HANDLED.contains(&event_type)
+}
+
+/// Says that there is no handler for events of this type.
+pub fn no_handler(event_type: &str) -> String {
+    let event_type: String = event_type.chars().take(LONGEST_QUOTE).collect();
+    format!("no handler for the event {event_type:?}")
 }

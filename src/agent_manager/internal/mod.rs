@@ -4,6 +4,7 @@ pub(super) mod ai_responses;
 pub(super) mod github;
 pub(super) mod history;
 pub(super) mod metrics;
+pub(super) mod payload;
 pub(super) mod pull_request_events;
 pub(super) mod signature;
 pub(super) mod webhook_processing;
