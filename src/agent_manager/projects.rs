@@ -4,6 +4,7 @@ use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
     internal::history::{Subject, record},
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::prelude::*;
@@ -16,16 +17,25 @@ functions! {
     pub query GetProject in "projects:get" { id: Id<Project> } -> Option<Doc<Project>> |tx| { tx.get(id) }
 
     /// The projects that are worked on, or not; all if that is not said.
-    pub query ListProjects in "projects:list" { status: Option<ProjectStatus> } -> Vec<Doc<Project>> |tx| {
+    pub query ListProjects in "projects:list" {
+        status: Option<ProjectStatus>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Project>> |tx| {
         match status {
-            Some(status) => tx.query(Project::by_status).eq(status).collect(),
-            None => tx.query(Project::by_id).collect(),
+            Some(status) => tx.query(Project::by_status).eq(status).take(bounded(limit)).collect(),
+            None => tx.query(Project::by_id).take(bounded(limit)).collect(),
         }
     }
 
     /// The projects of a repository.
-    pub query ListProjectsByRepository in "projects:listByRepository" { repository: String } -> Vec<Doc<Project>> |tx| {
-        tx.query(Project::by_repository).eq(Some(repository)).collect()
+    pub query ListProjectsByRepository in "projects:listByRepository" {
+        /// As `owner/name`, in any case.
+        repository: String,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Project>> |tx| {
+        tx.query(Project::by_repository).eq(Some(repository)).take(bounded(limit)).collect()
     }
 
     /// Adds a project.

@@ -4,6 +4,7 @@ use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
     internal::history::{Subject, record},
+    lists::{LISTED, bounded},
     schema::*,
     tasks,
 };
@@ -28,36 +29,54 @@ functions! {
     }
 
     /// Those for a task.
-    pub query ListPullRequests in "pullRequests:listByTask" { task_id: Id<Task> } -> Vec<Doc<PullRequest>> |tx| {
-        tx.query(PullRequest::by_task).eq(Some(task_id)).collect()
+    pub query ListPullRequests in "pullRequests:listByTask" {
+        task_id: Id<Task>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<PullRequest>> |tx| {
+        tx.query(PullRequest::by_task).eq(Some(task_id)).take(bounded(limit)).collect()
     }
 
     /// Those that stand alike.
     pub query ListPullRequestsByState in "pullRequests:listByState" {
         state: PullRequestState,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
     } -> Vec<Doc<PullRequest>> |tx| {
-        tx.query(PullRequest::by_state).eq(state).collect()
+        tx.query(PullRequest::by_state).eq(state).take(bounded(limit)).collect()
     }
 
     /// What was said of one, but for what was taken back.
-    pub query ListPrComments in "prComments:list" { pull_request_id: Id<PullRequest> } -> Vec<Doc<PrComment>> |tx| {
-        tx.query(PrComment::by_pull_request).eq(pull_request_id).filter(|comment| is_shown(comment)).collect()
+    pub query ListPrComments in "prComments:list" {
+        pull_request_id: Id<PullRequest>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<PrComment>> |tx| {
+        let said = tx.query(PrComment::by_pull_request).eq(pull_request_id);
+        said.filter(|comment| is_shown(comment)).take(bounded(limit)).collect()
     }
 
     /// What was found in one; as bad as asked for, if that is asked for.
     pub query ListPrIssues in "prIssues:list" {
         pull_request_id: Id<PullRequest>,
         severity: Option<Severity>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
     } -> Vec<Doc<PrIssue>> |tx| {
+        let (limit, alike) = (bounded(limit), tx.query(PrIssue::by_pull_request_and_severity));
         match severity {
-            Some(severity) => tx.query(PrIssue::by_pull_request_and_severity).eq((pull_request_id, severity)).collect(),
-            None => tx.query(PrIssue::by_pull_request).eq(pull_request_id).collect(),
+            Some(severity) => alike.eq((pull_request_id, severity)).take(limit).collect(),
+            None => tx.query(PrIssue::by_pull_request).eq(pull_request_id).take(limit).collect(),
         }
     }
 
     /// The checks of the newest commit of one, by name.
-    pub query ListPrChecks in "prChecks:list" { pull_request_id: Id<PullRequest> } -> Vec<Doc<PrCheck>> |tx| {
-        tx.query(PrCheck::by_pull_request).eq(Some(pull_request_id)).collect()
+    pub query ListPrChecks in "prChecks:list" {
+        pull_request_id: Id<PullRequest>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<PrCheck>> |tx| {
+        tx.query(PrCheck::by_pull_request).eq(Some(pull_request_id)).take(bounded(limit)).collect()
     }
 
     /// Says which task one is for, and moves that task where the pull request stands.
@@ -67,6 +86,7 @@ functions! {
         task_id: Option<Id<Task>>,
         user: String = "system".to_owned(),
     } -> Result<(), AgentError> |tx| {
+        task_id.map(|task| tx.existing(task)).transpose()?;
         let mut before = None;
         tx.patch(id, |row: &mut PullRequest| before = std::mem::replace(&mut row.task_id, task_id))?;
         if let Some(before) = before.filter(|before| task_id != Some(*before)) {
@@ -112,7 +132,7 @@ functions! {
         user: String = "system".to_owned(),
     } -> Result<Id<PrIssue>, AgentError> |tx| {
         not_empty("message", &message)?;
-        let task = tx.get(pull_request_id)?.and_then(|row| row.task_id);
+        let task = tx.existing(pull_request_id)?.task_id;
         let details = format!("{severity}: {message}");
         let id = tx.insert(PrIssue { pull_request_id, severity, message, path, line, status: IssueStatus::Open })?;
         record(tx, task.map_or(Subject::None, Subject::Task), "issue.found", &user, Some(details))?;

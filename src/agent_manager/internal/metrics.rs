@@ -1,5 +1,7 @@
 //! What servers report: recorded cheaply, forgotten after a time; and servers that report no more.
 
+use std::ops::Bound;
+
 use super::history::before;
 use crate::{
     agent_manager::{Limits, enums::*, schema::*},
@@ -36,6 +38,21 @@ functions! {
         }
         tx.patch(id, |server: &mut Server| (server.status, server.is_watched) = (ServerStatus::Offline, false))
     }
+}
+
+/// Dates samples of a server to now that are dated later, as they are after the host's clock was set back.
+pub(in crate::agent_manager) fn bring_back(
+    tx: &mut WriteTx,
+    server: Id<Server>,
+    now: Timestamp,
+) -> Result<(), crate::Error> {
+    let later = (Bound::Excluded(now), Bound::Unbounded);
+    let ahead = tx.query(ServerMetrics::by_server_and_time).eq(server).range(later).descending().take(BATCH).collect()?;
+    // Oldest first, so that those of one time stay in their order.
+    for sample in ahead.iter().rev() {
+        tx.patch(sample.id(), |sample: &mut ServerMetrics| sample.recorded_at = now)?;
+    }
+    Ok(())
 }
 
 /// Has somebody look after a server when it may have fallen silent, of which was heard at a time.
