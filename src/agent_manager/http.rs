@@ -244,7 +244,8 @@ impl Source {
     /// Whether one of the secrets verifies; every one that can be used is tried.
     fn verify(&self, verify: impl Fn(&str) -> Result<(), SignatureError>) -> Result<(), IntakeError> {
         let (usable, faulty): (Vec<_>, Vec<_>) = self.secrets.iter().partition(|secret| secret.fault.is_none());
-        let mut verified = Err(faulty.first().and_then(|secret| secret.fault.clone()).unwrap_or(SignatureError::EmptySecret));
+        let mut verified =
+            Err(faulty.first().and_then(|secret| secret.fault.clone()).unwrap_or(SignatureError::EmptySecret));
         for (tried, secret) in usable.iter().enumerate() {
             let one = verify(&secret.text);
             if tried == 0 || verified.is_err() {

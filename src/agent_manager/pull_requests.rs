@@ -3,7 +3,11 @@
 use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
-    internal::history::{Subject, record},
+    internal::{
+        history::{Subject, record},
+        pull_request_events::{GITHUB, set_link},
+        repositories,
+    },
     lists::{LISTED, bounded},
     schema::*,
     tasks,
@@ -21,10 +25,11 @@ functions! {
 
     /// The one of a repository with this number, or nothing.
     pub query FindPullRequest in "pullRequests:find" {
-        /// As `owner/name`.
+        /// As `owner/name`, in any case; also a name that it had before.
         repository: String,
         number: u64,
     } -> Option<Doc<PullRequest>> |tx| {
+        let repository = repositories::current_name(tx, &repository)?;
         tx.query(PullRequest::by_repository_and_number).eq((repository, number)).unique()
     }
 
@@ -194,30 +199,14 @@ pub(super) fn move_task(tx: &mut WriteTx, id: Id<PullRequest>, user: &str) -> Re
     if task.category == column { Ok(()) } else { tasks::place(tx, task.id(), column, None, user) }
 }
 
-/// Finds the task of a pull request that has none: by a line `task:<id>` of its text, or by its branch. Says whether it
-/// has found one.
-pub(super) fn link(tx: &mut WriteTx, pull_request: &Doc<PullRequest>, body: Option<&str>) -> Result<bool> {
-    let named = body.into_iter().flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("task:"));
-    let mut task = None;
-    for id in named.filter_map(|id| id.trim().parse::<Id<Task>>().ok()) {
-        task = task.or(tx.get(id)?.map(|task| task.id()));
-    }
-    if task.is_none() && !pull_request.head_branch.is_empty() {
-        task = tasks_on_branch(tx, &pull_request.repository, &pull_request.head_branch)?.first().copied();
-    }
-    if task.is_some() {
-        tx.patch(pull_request.id(), |row: &mut PullRequest| row.task_id = task)?;
-    }
-    Ok(task.is_some())
-}
-
-/// The tasks on a branch, in projects of that repository.
+/// The tasks on a branch, in projects of the repository that is called so now.
 pub(super) fn tasks_on_branch(tx: &ReadTx, repository: &str, branch: &str) -> Result<Vec<Id<Task>>> {
     let mut found = Vec::new();
     for task in tx.query(Task::by_branch).eq(Some(branch.to_owned())).iter()? {
         let task = task?;
         let project = tx.get(task.project_id)?;
-        if project.is_some_and(|project| project.repository.as_deref() == Some(repository)) {
+        let named = project.as_ref().and_then(|project| project.repository.as_deref());
+        if named.is_some_and(|named| named.eq_ignore_ascii_case(repository)) {
             found.push(task.id());
         }
     }
@@ -230,10 +219,18 @@ pub(super) fn link_waiting(tx: &mut WriteTx, id: Id<Task>) -> Result<()> {
     let repository = tx.get(task.project_id)?.and_then(|project| project.repository.clone());
     let (Some(branch), Some(repository)) = (&task.branch, repository) else { return Ok(()) };
     for pull_request in tx.query(PullRequest::by_head_branch).eq(branch.as_str()).collect()? {
-        if pull_request.task_id.is_none() && pull_request.repository == repository {
-            tx.patch(pull_request.id(), |row: &mut PullRequest| row.task_id = Some(id))?;
-            move_task(tx, pull_request.id(), super::internal::pull_request_events::GITHUB)?;
+        if pull_request.task_id.is_none() && pull_request.repository.eq_ignore_ascii_case(&repository) {
+            set_link(tx, pull_request.id(), id)?;
+            move_task(tx, pull_request.id(), GITHUB)?;
         }
+    }
+    Ok(())
+}
+
+/// The same for all tasks of a project.
+pub(super) fn link_project(tx: &mut WriteTx, id: Id<Project>) -> Result<()> {
+    for task in tx.query(Task::by_project).eq(id).filter(|task| task.branch.is_some()).collect()? {
+        link_waiting(tx, task.id())?;
     }
     Ok(())
 }

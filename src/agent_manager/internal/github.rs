@@ -8,17 +8,19 @@ mod check;
 mod fields;
 mod pull_request;
 mod push;
+mod repository;
 #[cfg(test)]
 mod tests;
 mod timestamp;
 
 pub use self::check::{CheckEvent, CheckStatus};
-pub use self::fields::PayloadError;
+pub use self::fields::{PayloadError, RepositoryName};
 pub use self::pull_request::{
-    Comment, CommentAction, IssueCommentEvent, PullRequest, PullRequestEvent, PullRequestOutline, PullRequestState,
-    ReviewCommentEvent, ReviewEvent, ReviewState, ReviewThreadEvent,
+    Before, Comment, CommentAction, IssueCommentEvent, PullRequest, PullRequestEvent, PullRequestOutline,
+    PullRequestState, ReviewCommentEvent, ReviewEvent, ReviewState, ReviewThreadEvent,
 };
 pub use self::push::PushEvent;
+pub use self::repository::RepositoryEvent;
 
 use self::fields::Object;
 use serde_json::Value;
@@ -51,6 +53,8 @@ pub enum GithubEvent {
     WorkflowJob(CheckEvent),
     /// A branch or tag was moved.
     Push(PushEvent),
+    /// A repository was renamed or transferred.
+    Repository(RepositoryEvent),
     /// Nothing that any handler knows.
     Ignored {
         /// Why it concerns nobody.
@@ -86,12 +90,13 @@ pub fn parse(event_type: &str, payload: &Value) -> Result<GithubEvent, PayloadEr
         "workflow_run" => check::workflow_run(&root()?).map(GithubEvent::WorkflowRun),
         "workflow_job" => check::workflow_job(&root()?).map(GithubEvent::WorkflowJob),
         "push" => push::push_event(&root()?).map(GithubEvent::Push),
+        "repository" if payload.is_object() => repository::repository_event(&root()?),
         other => Ok(GithubEvent::Ignored { reason: no_handler(other) }),
     }
 }
 
 /// The events that [`parse`] reads, by the value of the `X-GitHub-Event` header.
-const HANDLED: [&str; 12] = [
+const HANDLED: [&str; 13] = [
     "ping",
     "pull_request",
     "pull_request_review",
@@ -104,6 +109,7 @@ const HANDLED: [&str; 12] = [
     "workflow_run",
     "workflow_job",
     "push",
+    "repository",
 ];
 
 /// Whether there is a handler for events of this type.

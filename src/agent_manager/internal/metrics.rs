@@ -47,7 +47,8 @@ pub(in crate::agent_manager) fn bring_back(
     now: Timestamp,
 ) -> Result<(), crate::Error> {
     let later = (Bound::Excluded(now), Bound::Unbounded);
-    let ahead = tx.query(ServerMetrics::by_server_and_time).eq(server).range(later).descending().take(BATCH).collect()?;
+    let ahead =
+        tx.query(ServerMetrics::by_server_and_time).eq(server).range(later).descending().take(BATCH).collect()?;
     // Oldest first, so that those of one time stay in their order.
     for sample in ahead.iter().rev() {
         tx.patch(sample.id(), |sample: &mut ServerMetrics| sample.recorded_at = now)?;

@@ -53,7 +53,8 @@ fn json_of_form(body: &[u8]) -> Result<String, String> {
     let value = fields.filter_map(|field| field.strip_prefix(FIELD.as_bytes())?.strip_prefix(b"=")).next();
     let value = value.ok_or_else(|| format!("it is a form without the field `{FIELD}`; {SETTING}"))?;
     let decoded = percent_decoded(value).ok_or_else(|| format!("it is a form with a broken `%`; {SETTING}"))?;
-    String::from_utf8(decoded).map_err(|error| format!("it is a form, and its `{FIELD}` is no text: {error}; {SETTING}"))
+    String::from_utf8(decoded)
+        .map_err(|error| format!("it is a form, and its `{FIELD}` is no text: {error}; {SETTING}"))
 }
 
 /// Nothing if a `%` is not followed by two hexadecimal digits.

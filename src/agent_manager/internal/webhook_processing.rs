@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
+    check_events, comment_events,
     github::{self, GithubEvent},
     history::{Subject, before, write_down},
-    payload,
-    pull_request_events as events,
+    payload, pull_request_events as events, repositories,
 };
 use crate::{
     Function, Job, JobKind, JobStatus, Mutation,
@@ -195,17 +195,18 @@ fn handle_github(tx: &mut WriteTx, event: &WebhookEvent, payload: Value) -> Resu
     let parsed = github::parse(&event.event_type, &payload).map_err(|error| unreadable(event, &error))?;
     match parsed {
         GithubEvent::Ping => {}
-        GithubEvent::PullRequest(event) => drop(events::pull_request(tx, &event.pull_request)?),
+        GithubEvent::PullRequest(event) => events::event(tx, &event)?,
         GithubEvent::Review(event) => events::review(tx, &event)?,
-        GithubEvent::ReviewComment(event) => events::review_comment(tx, &event)?,
-        GithubEvent::ReviewThread(event) => events::review_thread(tx, &event)?,
-        GithubEvent::IssueComment(event) => events::issue_comment(tx, &event)?,
+        GithubEvent::ReviewComment(event) => comment_events::review_comment(tx, &event)?,
+        GithubEvent::ReviewThread(event) => comment_events::review_thread(tx, &event)?,
+        GithubEvent::IssueComment(event) => comment_events::issue_comment(tx, &event)?,
         GithubEvent::CheckRun(event)
         | GithubEvent::CheckSuite(event)
         | GithubEvent::Status(event)
         | GithubEvent::WorkflowRun(event)
-        | GithubEvent::WorkflowJob(event) => events::check(tx, &event)?,
+        | GithubEvent::WorkflowJob(event) => check_events::check(tx, &event)?,
         GithubEvent::Push(event) => events::push(tx, &event)?,
+        GithubEvent::Repository(event) => repositories::renamed(tx, &event)?,
         GithubEvent::Ignored { reason } => return Ok(Handled::Ignored(reason)),
     }
     Ok(Handled::Processed)
