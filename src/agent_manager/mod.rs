@@ -70,7 +70,6 @@ use self::internal::{
     ai_responses::{AiFunctions, Provider},
     history::InternalHistoryFunctions,
     metrics::InternalMetricsFunctions,
-    repositories::InternalRepositoryFunctions,
     webhook_processing::InternalWebhookFunctions,
 };
 pub use self::{
@@ -199,7 +198,6 @@ impl Module for AgentManager {
             .module(AiFunctions)
             .module(InternalHistoryFunctions)
             .module(InternalMetricsFunctions)
-            .module(InternalRepositoryFunctions)
             .module(InternalWebhookFunctions)
             .resource(self.limits.clone());
         if let Some(provider) = &self.provider {

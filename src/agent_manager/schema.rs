@@ -157,7 +157,7 @@ schema! {
         source_id: Option<u64>,
         /// The name that rows bear: the newest, with `@` and the number behind it while another repository has that name.
         name: String,
-        /// Every name that it had or that rows may bear, with the milliseconds since the epoch when it was last so called.
+        /// Every name that it had, with the milliseconds since the epoch when it was last so called.
         names: Vec<(String, i64)>,
         /// Which name came after which, where GitHub has said so.
         renames: Vec<(String, String)>,

@@ -163,7 +163,8 @@ functions! {
     /// Takes what a server reports. It is online again, if it was offline.
     pub mutation RecordMetrics in "servers:recordMetrics" {
         server_id: Id<Server>,
-        /// When; now if it is not said, or if that is yet to come.
+        /// When; now if it is not said. One that is ahead of the host's clock is the latest until one comes that is
+        /// not.
         recorded_at: Option<Timestamp>,
         cpu_percent: f64,
         memory_bytes: u64,
@@ -187,11 +188,11 @@ fn record_metrics(tx: &mut WriteTx, arguments: &RecordMetrics) -> Result<Id<Serv
         return Err(AgentError::OutOfBounds { field: "cpuPercent", given, bounds: "0 to 100" });
     }
     tx.existing(arguments.server_id)?;
-    bring_back(tx, arguments.server_id, now)?;
+    let recorded_at = arguments.recorded_at.unwrap_or(now);
+    bring_back(tx, arguments.server_id, recorded_at)?;
     let metrics = tx.insert(ServerMetrics {
         server_id: arguments.server_id,
-        // The clock of a server may be fast, and its last sample is not to stay the latest until then.
-        recorded_at: arguments.recorded_at.unwrap_or(now).min(now),
+        recorded_at,
         cpu_percent: arguments.cpu_percent,
         memory_bytes: arguments.memory_bytes,
         memory_total_bytes: arguments.memory_total_bytes,

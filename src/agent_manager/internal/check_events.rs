@@ -35,8 +35,8 @@ pub(super) fn check(tx: &mut WriteTx, event: &CheckEvent) -> Result<()> {
         reported: rank(event),
     };
     let mut stored = None;
-    for name in repositories::names(&repository) {
-        let key = (name, report.head_sha.as_str(), report.suite, report.name.as_str());
+    for name in repositories::names_of_checks(tx, &repository)? {
+        let key = (name.as_str(), report.head_sha.as_str(), report.suite, report.name.as_str());
         stored = stored.or(tx.query(PrCheck::by_commit_suite_and_name).eq(key).unique()?);
     }
     match stored {
@@ -68,16 +68,17 @@ fn rank(event: &CheckEvent) -> String {
 }
 
 /// Gives the checks of a commit to the pull request whose newest commit it is; where several have it, to the first.
-pub(super) fn settle(tx: &mut WriteTx, repository: &Repository, sha: &str) -> Result<()> {
+pub(super) fn settle(tx: &mut WriteTx, repository: &Doc<Repository>, sha: &str) -> Result<()> {
     if sha.is_empty() {
         return Ok(());
     }
     let candidates = tx.query(PullRequest::by_head_sha).eq(sha).collect()?;
     let own = candidates.iter().filter(|row| row.repository == repository.name);
     let owner = own.min_by_key(|row| row.number).map(Doc::id);
-    for name in repositories::names(repository) {
-        for check in tx.query(PrCheck::by_commit_suite_and_name).eq((name, sha)).collect()? {
+    for name in repositories::names_of_checks(tx, repository)? {
+        for check in tx.query(PrCheck::by_commit_suite_and_name).eq((name.as_str(), sha)).collect()? {
             tx.patch(check.id(), |check: &mut PrCheck| check.pull_request_id = owner)?;
+            repositories::rename_check(tx, &check, &repository.name)?;
         }
     }
     Ok(())

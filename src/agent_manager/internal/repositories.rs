@@ -9,29 +9,20 @@ use std::collections::BTreeSet;
 use super::{
     github::{RepositoryEvent, RepositoryName},
     history::{Subject, record},
+    pull_request_events::GITHUB,
 };
 use crate::{
     agent_manager::{error::Result, pull_requests::link_project, schema::*},
     prelude::*,
 };
 
-/// Checks that are renamed in one transaction.
-const BATCH: usize = 1_000;
+/// Checks that are renamed with their repository. Older ones are found by the names that it had, and renamed when
+/// something is reported of their commit.
+const MOST_CHECKS: usize = 1_000;
 /// The time of a name that was reported without one. One that somebody typed has an earlier one.
 const REPORTED: i64 = i64::MIN + 1;
 /// Behind the name of a repository that another one has now.
 const FORMERLY: char = '@';
-
-functions! {
-    /// The internal functions of repositories.
-    pub(in crate::agent_manager) module InternalRepositoryFunctions;
-
-    /// Gives checks the name that their repository has now, a batch at a time.
-    pub(in crate::agent_manager) mutation RenameChecks in "repositories:renameChecks" {
-        from: String,
-        to: String,
-    } -> () |tx| { rename_checks(tx, &from, &to) }
-}
 
 /// The repository that has this name, in any case; where none has it now, the one that had it last.
 pub(in crate::agent_manager) fn find(tx: &ReadTx, name: &str) -> Result<Option<Doc<Repository>>, crate::Error> {
@@ -72,9 +63,26 @@ pub(super) fn renamed(tx: &mut WriteTx, event: &RepositoryEvent) -> Result<()> {
     add(tx, id, &names, Some(rename))
 }
 
-/// Every name that rows of a repository may bear.
-pub(super) fn names(repository: &Repository) -> impl Iterator<Item = &str> {
+/// Every name that checks of a repository may bear: its own, and those that it had and no other has now.
+pub(super) fn names_of_checks(tx: &ReadTx, repository: &Doc<Repository>) -> Result<Vec<String>> {
+    let mut borne = vec![repository.name.clone()];
+    for name in names(repository).filter(|name| *name != repository.name) {
+        borne.push(formerly(name, repository.source_id));
+        let known = tx.query(Repository::by_key).eq(key(name).as_str());
+        if known.filter(|other| other.id() != repository.id() && other.name == name).first()?.is_none() {
+            borne.push(name.to_owned());
+        }
+    }
+    Ok(borne)
+}
+
+fn names(repository: &Repository) -> impl Iterator<Item = &str> {
     repository.names.iter().map(|(name, _)| name.as_str())
+}
+
+/// What a repository is called while another has its name.
+fn formerly(name: &str, source_id: Option<u64>) -> String {
+    format!("{name}{FORMERLY}{}", source_id.unwrap_or(0))
 }
 
 fn key(name: &str) -> String {
@@ -108,6 +116,7 @@ fn existing(tx: &mut WriteTx, named: &RepositoryName) -> Result<Id<Repository>> 
             tx.delete(typed.id())?;
             rename_rows(tx, &typed.name, &own.name)?;
             add(tx, own.id(), &typed.names, None)?;
+            link_projects(tx, &own.name)?;
             Ok(own.id())
         }
         (None, Some(typed)) => {
@@ -115,7 +124,10 @@ fn existing(tx: &mut WriteTx, named: &RepositoryName) -> Result<Id<Repository>> 
             Ok(typed.id())
         }
         (None, None) => {
-            let id = tx.insert(new(Some(source_id), &named.full_name, i64::MIN))?;
+            // Until it is settled who has the name, its rows must not be those of another.
+            let mut row = new(Some(source_id), &named.full_name, i64::MIN);
+            row.name = formerly(&row.name, row.source_id);
+            let id = tx.insert(row)?;
             settle(tx, &key)?;
             Ok(id)
         }
@@ -149,8 +161,8 @@ fn tidy(known: &mut Repository) {
 /// What a repository was called last: at the latest time, or after that by what GitHub says of the order. Where it was
 /// given a name back, only the times tell.
 fn newest(repository: &Repository) -> &str {
-    let reported = repository.names.iter().filter(|(name, _)| !name.contains(FORMERLY));
-    let latest = reported.max_by_key(|(name, at)| (*at, name)).map_or(repository.name.as_str(), |(name, _)| name);
+    let latest =
+        repository.names.iter().max_by_key(|(name, at)| (*at, name)).map_or(repository.name.as_str(), |(name, _)| name);
     let (mut current, mut passed) = (latest, vec![key(latest)]);
     while let Some((_, next)) = repository.renames.iter().find(|(from, _)| key(from) == key(current)) {
         if passed.contains(&key(next)) {
@@ -169,20 +181,27 @@ fn settle(tx: &mut WriteTx, contested: &str) -> Result<()> {
     // The one that has the name comes last, so that the others have given it up.
     holders.sort_by_key(|known| claim(known, contested));
     let count = holders.len();
+    let mut has_changed = false;
     for (place, known) in holders.iter().enumerate() {
         let (name, has_name) = (newest(known), place + 1 == count);
-        let name = if has_name { name.to_owned() } else { format!("{name}{FORMERLY}{}", known.source_id.unwrap_or(0)) };
+        let name = if has_name { name.to_owned() } else { formerly(name, known.source_id) };
         if name == known.name {
             continue;
         }
         rename_rows(tx, &known.name, &name)?;
-        tx.patch(known.id(), |known: &mut Repository| {
-            if names(known).all(|known| known != name) {
-                known.names.push((name.clone(), i64::MIN));
-            }
-            known.name = name;
-            tidy(known);
-        })?;
+        has_changed |= has_name;
+        tx.patch(known.id(), |known: &mut Repository| known.name = name)?;
+    }
+    match holders.last().filter(|_| has_changed).map(|known| newest(known).to_owned()) {
+        Some(name) => link_projects(tx, &name),
+        None => Ok(()),
+    }
+}
+
+/// Gives the tasks of the projects of a repository the pull requests that are there.
+fn link_projects(tx: &mut WriteTx, name: &str) -> Result<()> {
+    for project in tx.query(Project::by_repository).eq(Some(name.to_owned())).collect()? {
+        link_project(tx, project.id())?;
     }
     Ok(())
 }
@@ -199,31 +218,33 @@ fn rename_rows(tx: &mut WriteTx, from: &str, to: &str) -> Result<()> {
         }
     }
     rename_checks(tx, from, to)?;
+    if from.contains(FORMERLY) || to.contains(FORMERLY) {
+        // Where another repository has the name now, the projects are its: most likely it was made anew.
+        return Ok(());
+    }
     for project in tx.query(Project::by_repository).eq(Some(from.to_owned())).collect()? {
         tx.patch(project.id(), |project: &mut Project| project.repository = Some(to.to_owned()))?;
         let details = Some(format!("{from} → {to}"));
-        record(tx, Subject::Project(project.id()), "project.repository_renamed", "github", details)?;
-        link_project(tx, project.id())?;
+        record(tx, Subject::Project(project.id()), "project.repository_renamed", GITHUB, details)?;
     }
     Ok(())
 }
 
-/// A check that waits to be renamed is found by its old name meanwhile.
-fn rename_checks(tx: &mut WriteTx, from: &str, to: &str) -> Result<(), crate::Error> {
-    let old = tx.query(PrCheck::by_commit_suite_and_name).eq(from).take(BATCH).collect()?;
-    for check in &old {
-        let key = (to, check.head_sha.as_str(), check.suite, check.name.as_str());
-        match tx.query(PrCheck::by_commit_suite_and_name).eq(key).unique()? {
-            None => tx.patch(check.id(), |check: &mut PrCheck| check.repository = to.to_owned())?,
-            Some(newer) if newer.reported >= check.reported => tx.delete(check.id())?,
-            Some(older) => {
-                tx.delete(older.id())?;
-                tx.patch(check.id(), |check: &mut PrCheck| check.repository = to.to_owned())?;
-            }
-        }
-    }
-    if old.len() == BATCH {
-        tx.schedule().now(RenameChecks { from: from.to_owned(), to: to.to_owned() })?;
+fn rename_checks(tx: &mut WriteTx, from: &str, to: &str) -> Result<()> {
+    for check in tx.query(PrCheck::by_commit_suite_and_name).eq(from).take(MOST_CHECKS).collect()? {
+        rename_check(tx, &check, to)?;
     }
     Ok(())
+}
+
+/// Has a check bear another name of its repository. Where another one bears that already, the newer report stays.
+pub(super) fn rename_check(tx: &mut WriteTx, check: &Doc<PrCheck>, to: &str) -> Result<()> {
+    let key = (to, check.head_sha.as_str(), check.suite, check.name.as_str());
+    match tx.query(PrCheck::by_commit_suite_and_name).eq(key).unique()? {
+        Some(same) if same.id() == check.id() => return Ok(()),
+        Some(newer) if newer.reported >= check.reported => return Ok(tx.delete(check.id())?),
+        Some(older) => tx.delete(older.id())?,
+        None => {}
+    }
+    Ok(tx.patch(check.id(), |check: &mut PrCheck| check.repository = to.to_owned())?)
 }
