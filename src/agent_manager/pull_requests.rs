@@ -29,8 +29,7 @@ functions! {
         repository: String,
         number: u64,
     } -> Option<Doc<PullRequest>> |tx| {
-        let repository = repositories::current_name(tx, &repository)?;
-        tx.query(PullRequest::by_repository_and_number).eq((repository, number)).unique()
+        repositories::find_pull_request(tx, &repository, number)
     }
 
     /// Those for a task.
@@ -199,14 +198,14 @@ pub(super) fn move_task(tx: &mut WriteTx, id: Id<PullRequest>, user: &str) -> Re
     if task.category == column { Ok(()) } else { tasks::place(tx, task.id(), column, None, user) }
 }
 
-/// The tasks on a branch, in projects of the repository that is called so now.
+/// The tasks on a branch, in projects of the repository whose rows bear this name.
 pub(super) fn tasks_on_branch(tx: &ReadTx, repository: &str, branch: &str) -> Result<Vec<Id<Task>>> {
     let mut found = Vec::new();
     for task in tx.query(Task::by_branch).eq(Some(branch.to_owned())).iter()? {
         let task = task?;
         let project = tx.get(task.project_id)?;
         let named = project.as_ref().and_then(|project| project.repository.as_deref());
-        if named.is_some_and(|named| named.eq_ignore_ascii_case(repository)) {
+        if named.is_some_and(|named| repositories::is_same(named, repository)) {
             found.push(task.id());
         }
     }
@@ -219,7 +218,7 @@ pub(super) fn link_waiting(tx: &mut WriteTx, id: Id<Task>) -> Result<()> {
     let repository = tx.get(task.project_id)?.and_then(|project| project.repository.clone());
     let (Some(branch), Some(repository)) = (&task.branch, repository) else { return Ok(()) };
     for pull_request in tx.query(PullRequest::by_head_branch).eq(branch.as_str()).collect()? {
-        if pull_request.task_id.is_none() && pull_request.repository.eq_ignore_ascii_case(&repository) {
+        if pull_request.task_id.is_none() && repositories::is_same(&repository, &pull_request.repository) {
             set_link(tx, pull_request.id(), id)?;
             move_task(tx, pull_request.id(), GITHUB)?;
         }

@@ -36,6 +36,31 @@ pub(in crate::agent_manager) fn current_name(tx: &ReadTx, name: &str) -> Result<
     Ok(find(tx, name)?.map_or_else(|| name.to_owned(), |repository| repository.name.clone()))
 }
 
+/// The pull request with a number of a repository; where several were called so, of the one that has the name.
+pub(in crate::agent_manager) fn find_pull_request(
+    tx: &ReadTx,
+    name: &str,
+    number: u64,
+) -> Result<Option<Doc<PullRequest>>, crate::Error> {
+    let key = key(name);
+    let mut known = tx.query(Repository::by_key).eq(key.as_str()).collect()?;
+    known.sort_by_key(|repository| (repository.name.to_lowercase() == key, claim(repository, &key)));
+    let names = known.iter().rev().map(|repository| repository.name.as_str());
+    for name in names.chain([name]) {
+        let found = tx.query(PullRequest::by_repository_and_number).eq((name, number)).unique()?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a project that is of the repository called `named` is of the one whose rows bear `borne`.
+pub(in crate::agent_manager) fn is_same(named: &str, borne: &str) -> bool {
+    let reported = borne.split(FORMERLY).next().unwrap_or(borne);
+    named.to_lowercase() == reported.to_lowercase()
+}
+
 /// Takes the name of a repository that somebody has typed; answers the one that rows bear.
 pub(in crate::agent_manager) fn typed(tx: &mut WriteTx, name: &str) -> Result<String> {
     if let Some(known) = find(tx, name)? {
