@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+/// Different reports that are kept of one second. Beyond that some are forgotten; which, does not depend on the order.
+const MOST_REPORTS: usize = 32;
+
 /// The reports of the newest seconds of a thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "R: Ord + DeserializeOwned"))]
@@ -47,7 +50,13 @@ impl<R: Ord + Serialize + DeserializeOwned> Evidence<R> {
     pub(super) fn add(&mut self, knows: u8, at: i64, report: R, kept: usize) {
         let place = self.seconds.binary_search_by_key(&(knows, at), |second| (second.knows, second.at));
         match place {
-            Ok(place) => drop(self.seconds[place].reports.insert(report)),
+            Ok(place) => {
+                let reports = &mut self.seconds[place].reports;
+                reports.insert(report);
+                if reports.len() > MOST_REPORTS {
+                    reports.pop_first();
+                }
+            }
             Err(place) => self.seconds.insert(place, Second { knows, at, reports: BTreeSet::from([report]) }),
         }
         self.seconds.drain(..self.seconds.len().saturating_sub(kept));
