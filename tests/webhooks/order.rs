@@ -6,13 +6,16 @@ use proptest::{prelude::*, test_runner::Config as Cases};
 
 use super::*;
 
+/// The repository, the commit, the suite and the name of a check.
+type CheckKey = (String, String, Option<u64>, String);
+
 /// Everything that webhooks write, without what depends on the order of arrival: ids and creation times.
 #[derive(Debug, PartialEq)]
 pub struct Standing {
     repositories: BTreeMap<Option<u64>, Value>,
     pull_requests: BTreeMap<(String, u64), Value>,
     comments: BTreeMap<String, (u64, Value)>,
-    checks: BTreeMap<(String, String, Option<u64>, String), (Option<u64>, Value)>,
+    checks: BTreeMap<CheckKey, (Option<u64>, Value)>,
     column: Category,
 }
 
