@@ -22,8 +22,8 @@ use tokio::{net::TcpListener, runtime::Runtime, time::timeout};
 use tropism::{
     ManualClock,
     agent_manager::{
-        AgentManager, CountWebhooks, ListProjects, Rate, WebhookCount, WebhookIntake, WebhookSource, WebhookStatus,
-        sign_github, sign_standard,
+        AgentManager, CountWebhooks, LISTED, ListProjects, Rate, WebhookCount, WebhookIntake, WebhookSource,
+        WebhookStatus, sign_github, sign_standard,
     },
     prelude::*,
 };
@@ -393,7 +393,7 @@ fn streams_of_the_same_query_share_its_evaluations_and_end_with_the_server() {
     running.create_project("Apollo");
     streams.iter_mut().for_each(|events| assert_eq!(events.projects(1), ["Apollo"]));
     assert_eq!(running.runs_and_hits("projects:list").0, 2);
-    assert_eq!(running.db.query(ListProjects { status: None }).unwrap().len(), 1);
+    assert_eq!(running.db.query(ListProjects { status: None, limit: LISTED }).unwrap().len(), 1);
 
     running.server.streams().close();
     streams.iter_mut().for_each(|events| assert_eq!(events.next(), None));

@@ -4,8 +4,8 @@ use crossbeam_channel::select;
 use tropism::{
     agent_manager::{
         AgentJob, AgentJobStatus, Category, CheckStatus, ClaimAgentJob, CreateAgentJob, CreatePrIssue, FailAgentJob,
-        GetAgentJob, IssueStatus, ListAgentJobsByStatus, ListPullRequests, MoveTask, PullRequest, PullRequestBoard,
-        ReportProgress, Severity, ShowPullRequestBoard, SucceedAgentJob, Task, UpdatePrIssue,
+        GetAgentJob, IssueStatus, LISTED, ListAgentJobsByStatus, ListPullRequests, MoveTask, PullRequest,
+        PullRequestBoard, ReportProgress, Severity, ShowPullRequestBoard, SucceedAgentJob, Task, UpdatePrIssue,
     },
     prelude::*,
 };
@@ -40,7 +40,7 @@ impl Agent<'_> {
         kind: &str,
         work: impl Fn(&Self, Id<AgentJob>, &Doc<Task>) -> Result<String, Failure>,
     ) -> Result<(), Failure> {
-        let waiting = self.db.subscribe(ListAgentJobsByStatus { status: AgentJobStatus::Queued })?;
+        let waiting = self.db.subscribe(ListAgentJobsByStatus { status: AgentJobStatus::Queued, limit: LISTED })?;
         loop {
             select! {
                 recv(self.pace.ended()) -> _ => return Ok(()),
@@ -102,7 +102,7 @@ impl Agent<'_> {
 
 /// Opens a pull request for a task, or mends the one that there is; then somebody shall review it.
 pub fn implement(agent: &Agent<'_>, job: Id<AgentJob>, task: &Doc<Task>) -> Result<String, Failure> {
-    let pull_requests = agent.db.subscribe(ListPullRequests { task_id: task.id() })?;
+    let pull_requests = agent.db.subscribe(ListPullRequests { task_id: task.id(), limit: LISTED })?;
     let before = pull_requests.current().map_err(|error| error.to_string())?.first().cloned();
     if before.is_none() {
         let (id, category) = (task.id(), Category::InProgress);
@@ -140,7 +140,7 @@ fn mend(agent: &Agent<'_>, pull_request: &Doc<PullRequest>) -> Result<(), Failur
 
 /// Reads a pull request: approves it, or says what is wrong and has that mended.
 pub fn review(agent: &Agent<'_>, job: Id<AgentJob>, task: &Doc<Task>) -> Result<String, Failure> {
-    let pull_requests = agent.db.query(ListPullRequests { task_id: task.id() })?;
+    let pull_requests = agent.db.query(ListPullRequests { task_id: task.id(), limit: LISTED })?;
     let pull_request = pull_requests.first().ok_or("there is nothing to review")?;
     let (id, number) = (pull_request.id(), pull_request.number);
     agent.toil(job)?;

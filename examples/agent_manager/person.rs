@@ -2,7 +2,7 @@
 
 use tropism::{
     agent_manager::{
-        AgentJobStatus, Category, ChatAuthor, ChatStatus, CreateAgentJob, ListProjectMessages, ListReadyTasks,
+        AgentJobStatus, Category, ChatAuthor, ChatStatus, CreateAgentJob, LISTED, ListProjectMessages, ListReadyTasks,
         MoveTask, PostMessage, PullRequestBoard, PullRequestState, Review, SendMessage,
     },
     prelude::*,
@@ -44,7 +44,7 @@ pub fn tell(db: &Db, plan: &Plan, github: &Github, pace: &Pace) -> Result<(), Fa
 /// Asks a question about the project and waits for the answer.
 fn ask(db: &Db, plan: &Plan, text: &str) -> Result<(), Failure> {
     let answer = db.mutate(SendMessage { project_id: Some(plan.project), task_id: None, text: text.to_owned() })?;
-    let chat = db.subscribe(ListProjectMessages { project_id: plan.project })?;
+    let chat = db.subscribe(ListProjectMessages { project_id: plan.project, limit: LISTED })?;
     wait_until(&chat, "an answer", |messages| {
         messages.iter().any(|message| message.id() == answer && message.status != ChatStatus::Pending)
     })?;
@@ -74,7 +74,7 @@ fn merge(db: &Db, plan: &Plan, github: &Github, pace: &Pace) -> Result<(), Failu
 
 /// Plans the task that waited for another, once it need not wait any more.
 fn begin_what_waited(db: &Db, plan: &Plan) -> Result<(), Failure> {
-    let ready = db.subscribe(ListReadyTasks { project_id: plan.project })?;
+    let ready = db.subscribe(ListReadyTasks { project_id: plan.project, limit: LISTED })?;
     let tasks = wait_until(&ready, "the task that waits", |tasks| tasks.iter().any(|task| task.id() == plan.radar))?;
     let title = tasks.iter().find(|task| task.id() == plan.radar).map_or("", |task| &task.title);
     let text = format!("{title:?} can begin: what it waited for is done.");

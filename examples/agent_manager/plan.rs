@@ -2,7 +2,7 @@
 
 use tropism::{
     agent_manager::{
-        AddDependency, Category, ContainerStatus, CreateContainer, CreateProject, CreateServer, CreateTask,
+        AddDependency, Category, ContainerStatus, CreateContainer, CreateProject, CreateServer, CreateTask, LISTED,
         ListProjects, Priority, Project, Server, Task,
     },
     prelude::*,
@@ -38,7 +38,7 @@ pub const TASKS: [(&str, Category); 4] = [
 impl Plan {
     /// Writes it into a database that holds none.
     pub fn make(db: &Db) -> Result<Self, Failure> {
-        if !db.query(ListProjects { status: None })?.is_empty() {
+        if !db.query(ListProjects { status: None, limit: LISTED })?.is_empty() {
             return Err("the database holds a project already; give a folder that is not there yet".into());
         }
         let project = db.mutate(CreateProject {

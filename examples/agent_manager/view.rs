@@ -6,8 +6,8 @@ use crossbeam_channel::{Receiver, select};
 use tropism::{
     Error, Query,
     agent_manager::{
-        AgentError, ChatMessage, CountWebhooks, LatestMetrics, ListLatestMetrics, ListProjectMessages, ProjectBoard,
-        PullRequestBoard, ServerBoard, ShowProjectBoard, ShowServerBoard, WebhookCount,
+        AgentError, ChatMessage, CountWebhooks, LISTED, LatestMetrics, ListLatestMetrics, ListProjectMessages,
+        ProjectBoard, PullRequestBoard, ServerBoard, ShowProjectBoard, ShowServerBoard, WebhookCount,
     },
     prelude::*,
 };
@@ -53,8 +53,8 @@ impl Subscriptions {
             board: db.subscribe(ShowProjectBoard { project_id })?,
             jobs: db.subscribe(ShowJobs { project_id })?,
             pull_requests: db.subscribe(ShowPullRequests { project_id })?,
-            chat: db.subscribe(ListProjectMessages { project_id })?,
-            latest: db.subscribe(ListLatestMetrics {})?,
+            chat: db.subscribe(ListProjectMessages { project_id, limit: LISTED })?,
+            latest: db.subscribe(ListLatestMetrics { limit: LISTED })?,
             servers: [server(first)?, server(second)?],
             webhooks: db.subscribe(CountWebhooks {})?,
         })
@@ -115,8 +115,8 @@ impl View {
             board: fresh(db, ShowProjectBoard { project_id })?,
             jobs: fresh(db, ShowJobs { project_id })?,
             pull_requests: fresh(db, ShowPullRequests { project_id })?,
-            chat: fresh(db, ListProjectMessages { project_id })?,
-            latest: fresh(db, ListLatestMetrics {})?,
+            chat: fresh(db, ListProjectMessages { project_id, limit: LISTED })?,
+            latest: fresh(db, ListLatestMetrics { limit: LISTED })?,
             servers: [
                 fresh(db, ShowServerBoard { server_id: first })?,
                 fresh(db, ShowServerBoard { server_id: second })?,

@@ -3,6 +3,7 @@
 use super::{
     error::{AgentError, Result, not_empty},
     internal::history::{Subject, record},
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::prelude::*;
@@ -12,8 +13,12 @@ functions! {
     pub module CriterionFunctions;
 
     /// Those of a task, in their order.
-    pub query ListCriteria in "acceptanceCriteria:list" { task_id: Id<Task> } -> Vec<Doc<AcceptanceCriterion>> |tx| {
-        tx.query(AcceptanceCriterion::by_task).eq(task_id).collect()
+    pub query ListCriteria in "acceptanceCriteria:list" {
+        task_id: Id<Task>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<AcceptanceCriterion>> |tx| {
+        tx.query(AcceptanceCriterion::by_task).eq(task_id).take(bounded(limit)).collect()
     }
 
     /// Adds one, as the last.

@@ -8,6 +8,7 @@ use super::{
     enums::*,
     error::{AgentError, Result},
     internal::history::before,
+    lists::LISTED,
     pull_requests::is_shown,
     schema::*,
     servers::{MetricsPoint, chart},
@@ -32,11 +33,11 @@ pub struct Column {
     pub category: Category,
     /// How many tasks it has.
     pub count: usize,
-    /// They, in their order.
+    /// They, in their order; the first 1,000 of them.
     pub tasks: Vec<Doc<Task>>,
 }
 
-/// A pull request with all that belongs to it.
+/// A pull request with what belongs to it, at most 1,000 of each.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PullRequestBoard {
@@ -58,7 +59,7 @@ pub struct PullRequestBoard {
 pub struct ServerBoard {
     /// The server.
     pub server: Doc<Server>,
-    /// What runs on it.
+    /// What runs on it; the first 1,000.
     pub containers: Vec<Doc<Container>>,
     /// What it reported last.
     pub latest: Option<Doc<ServerMetrics>>,
@@ -74,8 +75,10 @@ functions! {
     pub query ShowProjectBoard in "boards:project" { project_id: Id<Project> } -> Option<ProjectBoard> |tx| {
         let Some(project) = tx.get(project_id)? else { return Ok(None) };
         let column = |category: &Category| {
-            let tasks = tx.query(Task::by_project_and_category).eq((project_id, *category)).collect()?;
-            Ok::<_, Error>(Column { category: *category, count: tasks.len(), tasks })
+            let column = || tx.query(Task::by_project_and_category).eq((project_id, *category));
+            let tasks = column().take(LISTED).collect()?;
+            let count = if tasks.len() < LISTED { tasks.len() } else { column().count()? };
+            Ok::<_, Error>(Column { category: *category, count, tasks })
         };
         let columns = Category::ALL.iter().map(column).collect::<Result<_, _>>()?;
         Ok(Some(ProjectBoard { project, columns }))
@@ -89,9 +92,9 @@ functions! {
         let comments = tx.query(PrComment::by_pull_request).eq(pull_request_id);
         Ok(Some(PullRequestBoard {
             task: pull_request.task_id.map(|task| tx.get(task)).transpose()?.flatten(),
-            comments: comments.filter(|comment| is_shown(comment)).collect()?,
-            issues: tx.query(PrIssue::by_pull_request).eq(pull_request_id).collect()?,
-            checks: tx.query(PrCheck::by_pull_request).eq(Some(pull_request_id)).collect()?,
+            comments: comments.filter(|comment| is_shown(comment)).take(LISTED).collect()?,
+            issues: tx.query(PrIssue::by_pull_request).eq(pull_request_id).take(LISTED).collect()?,
+            checks: tx.query(PrCheck::by_pull_request).eq(Some(pull_request_id)).take(LISTED).collect()?,
             pull_request,
         }))
     }
@@ -110,7 +113,7 @@ functions! {
             }
             None => Vec::new(),
         };
-        let containers = tx.query(Container::by_server).eq(server_id).collect()?;
+        let containers = tx.query(Container::by_server).eq(server_id).take(LISTED).collect()?;
         Ok(Some(ServerBoard { server, containers, latest, last_hour }))
     }
 }

@@ -5,6 +5,7 @@ use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
     internal::ai_responses::{ExpireAnswer, Respond, settle},
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::{Retry, prelude::*};
@@ -13,14 +14,24 @@ functions! {
     /// The functions of messages.
     pub module ChatFunctions;
 
-    /// The messages about a project, oldest first.
-    pub query ListProjectMessages in "chat:listByProject" { project_id: Id<Project> } -> Vec<Doc<ChatMessage>> |tx| {
-        tx.query(ChatMessage::by_project).eq(Some(project_id)).collect()
+    /// The last messages about a project, oldest first.
+    pub query ListProjectMessages in "chat:listByProject" {
+        project_id: Id<Project>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<ChatMessage>> |tx| {
+        let last = tx.query(ChatMessage::by_project).eq(Some(project_id)).descending().take(bounded(limit)).collect()?;
+        Ok(last.into_iter().rev().collect())
     }
 
-    /// The messages about a task, oldest first.
-    pub query ListTaskMessages in "chat:listByTask" { task_id: Id<Task> } -> Vec<Doc<ChatMessage>> |tx| {
-        tx.query(ChatMessage::by_task).eq(Some(task_id)).collect()
+    /// The last messages about a task, oldest first.
+    pub query ListTaskMessages in "chat:listByTask" {
+        task_id: Id<Task>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<ChatMessage>> |tx| {
+        let last = tx.query(ChatMessage::by_task).eq(Some(task_id)).descending().take(bounded(limit)).collect()?;
+        Ok(last.into_iter().rev().collect())
     }
 
     /// Writes a user's message and has it answered: the answer waits as a pending message, and an action is scheduled

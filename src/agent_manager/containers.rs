@@ -4,6 +4,7 @@ use super::{
     enums::*,
     error::{AgentError, not_empty},
     internal::history::{Subject, record},
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::prelude::*;
@@ -16,10 +17,13 @@ functions! {
     pub query ListContainers in "containers:list" {
         server_id: Id<Server>,
         status: Option<ContainerStatus>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
     } -> Vec<Doc<Container>> |tx| {
+        let limit = bounded(limit);
         match status {
-            Some(status) => tx.query(Container::by_server_and_status).eq((server_id, status)).collect(),
-            None => tx.query(Container::by_server).eq(server_id).collect(),
+            Some(status) => tx.query(Container::by_server_and_status).eq((server_id, status)).take(limit).collect(),
+            None => tx.query(Container::by_server).eq(server_id).take(limit).collect(),
         }
     }
 

@@ -6,6 +6,7 @@ use super::{
     enums::*,
     error::{AgentError, Result},
     internal::history::{Subject, record},
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::prelude::*;
@@ -15,21 +16,33 @@ functions! {
     pub module DependencyFunctions;
 
     /// The tasks that a task waits for.
-    pub query ListDependencies in "dependencies:list" { task_id: Id<Task> } -> Vec<Doc<Task>> |tx| {
-        let dependencies = tx.query(TaskDependency::by_task).eq(task_id).collect()?;
+    pub query ListDependencies in "dependencies:list" {
+        task_id: Id<Task>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Task>> |tx| {
+        let dependencies = tx.query(TaskDependency::by_task).eq(task_id).take(bounded(limit)).collect()?;
         let tasks = dependencies.iter().map(|dependency| tx.get(dependency.depends_on));
         tasks.filter_map(Result::transpose).collect()
     }
 
     /// The tasks that wait for a task.
-    pub query ListDependents in "dependencies:listDependents" { task_id: Id<Task> } -> Vec<Doc<Task>> |tx| {
-        let dependencies = tx.query(TaskDependency::by_depends_on).eq(task_id).collect()?;
+    pub query ListDependents in "dependencies:listDependents" {
+        task_id: Id<Task>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Task>> |tx| {
+        let dependencies = tx.query(TaskDependency::by_depends_on).eq(task_id).take(bounded(limit)).collect()?;
         let tasks = dependencies.iter().map(|dependency| tx.get(dependency.task_id));
         tasks.filter_map(Result::transpose).collect()
     }
 
     /// The tasks of a project that can be begun: they wait in backlog or todo, and for nothing that is not done.
-    pub query ListReadyTasks in "tasks:listReady" { project_id: Id<Project> } -> Vec<Doc<Task>> = ready;
+    pub query ListReadyTasks in "tasks:listReady" {
+        project_id: Id<Project>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Task>> = ready;
 
     /// Has a task wait for another. Once is enough; twice changes nothing.
     pub mutation AddDependency in "dependencies:add" {
@@ -45,7 +58,11 @@ functions! {
         user: String = "system".to_owned(),
     } -> Result<(), AgentError> |tx| {
         let pair = tx.query(TaskDependency::by_task_and_depends_on).eq((task_id, depends_on)).unique()?;
-        let Some(pair) = pair else { return Ok(()) };
+        let Some(pair) = pair else {
+            tx.existing(task_id)?;
+            tx.existing(depends_on)?;
+            return Ok(());
+        };
         tx.delete(pair.id())?;
         record(tx, Subject::Task(task_id), "task.dependency_removed", &user, Some(depends_on.to_string()))
     }
@@ -56,6 +73,9 @@ fn ready(tx: &ReadTx, arguments: &ListReadyTasks) -> Result<Vec<Doc<Task>>, crat
     for category in [Category::Todo, Category::Backlog] {
         for task in tx.query(Task::by_project_and_category).eq((arguments.project_id, category)).iter()? {
             let task = task?;
+            if ready.len() >= bounded(arguments.limit) {
+                return Ok(ready);
+            }
             if !is_waiting(tx, task.id())? {
                 ready.push(task);
             }

@@ -1,6 +1,6 @@
 //! The audit trail, to read.
 
-use super::schema::*;
+use super::{lists::bounded, schema::*};
 use crate::{Error, prelude::*};
 
 functions! {
@@ -9,7 +9,7 @@ functions! {
 
     /// What was done last, newest first.
     pub query ListRecentHistory in "history:listRecent" { limit: usize = 100 } -> Vec<Doc<HistoryEvent>> |tx| {
-        tx.query(HistoryEvent::by_time).descending().take(limit).collect()
+        tx.query(HistoryEvent::by_time).descending().take(bounded(limit)).collect()
     }
 
     /// What was done to a project and its tasks, newest first.
@@ -17,7 +17,7 @@ functions! {
         project_id: Id<Project>,
         limit: usize = 100,
     } -> Vec<Doc<HistoryEvent>> |tx| {
-        tx.query(HistoryEvent::by_project).eq(Some(project_id)).descending().take(limit).collect()
+        tx.query(HistoryEvent::by_project).eq(Some(project_id)).descending().take(bounded(limit)).collect()
     }
 
     /// What was done to a task, newest first.
@@ -25,7 +25,7 @@ functions! {
         task_id: Id<Task>,
         limit: usize = 100,
     } -> Vec<Doc<HistoryEvent>> |tx| {
-        tx.query(HistoryEvent::by_task).eq(Some(task_id)).descending().take(limit).collect()
+        tx.query(HistoryEvent::by_task).eq(Some(task_id)).descending().take(bounded(limit)).collect()
     }
 
     /// What was done between two times, oldest first.
@@ -37,6 +37,6 @@ functions! {
         if from > until {
             return Ok::<_, Error>(Vec::new());
         }
-        tx.query(HistoryEvent::by_time).range(from..until).take(limit).collect()
+        tx.query(HistoryEvent::by_time).range(from..until).take(bounded(limit)).collect()
     }
 }

@@ -1,19 +1,22 @@
 //! [`WebhookIntake`]: takes webhook requests in, whatever server they come through.
 
+mod error;
+
 use std::{collections::HashMap, fmt, time::Duration};
 
 use parking_lot::Mutex;
-use serde::de::IgnoredAny;
 
+pub use self::error::{IntakeError, SecretError};
 use super::{
     enums::WebhookSource,
     internal::{
-        signature::{STANDARD_TOLERANCE_SECONDS, SignatureError, verify_github, verify_standard},
+        payload,
+        signature::{STANDARD_TOLERANCE_SECONDS, SignatureError, check_secret, verify_github, verify_standard},
         webhook_processing::StoreWebhook,
     },
     schema::WebhookEvent,
 };
-use crate::{Error, prelude::*};
+use crate::prelude::*;
 
 /// The largest body that GitHub sends, by its documentation of webhooks ("Payload cap").
 const GITHUB_BODY_BYTES: usize = 25 << 20;
@@ -35,6 +38,7 @@ const MOST_BODY_BYTES: usize = crate::MAX_ROW_BYTES - (1 << 16);
 ///
 /// let db = Db::builder().module(AgentManager::new()).in_memory()?;
 /// let intake = WebhookIntake::new().secret(WebhookSource::Github, "It's a Secret to Everybody");
+/// let intake = intake.checked().expect("the secret is well formed");
 /// let body = br#"{ "zen": "Keep it logically awesome." }"#;
 /// let signature = sign_github(b"It's a Secret to Everybody", body);
 /// let headers = |name: &str| match name {
@@ -56,9 +60,16 @@ pub struct WebhookIntake {
 /// What is known of who sends.
 #[derive(Default)]
 struct Source {
-    secrets: Vec<String>,
+    secrets: Vec<Secret>,
     body_limit: Option<usize>,
     rate: Option<Rate>,
+}
+
+/// A secret that a source may sign with.
+struct Secret {
+    text: String,
+    /// Why nothing can be verified with it.
+    fault: Option<SignatureError>,
 }
 
 /// How many requests a source may send: so many at once, and on the average so many in so long.
@@ -83,97 +94,6 @@ pub struct Received {
     pub event: Option<Id<WebhookEvent>>,
 }
 
-/// Why a request was refused. Nothing of it was stored.
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum IntakeError {
-    /// The host has no secret for this source, so that nobody could tell a request from a forged one.
-    #[error("webhooks of {source_name} are not set up here")]
-    NotSetUp {
-        /// The source.
-        source_name: WebhookSource,
-    },
-    /// The body is larger than the limit.
-    #[error("the body has {size_bytes} bytes, and at most {limit_bytes} are taken")]
-    TooLarge {
-        /// Its size.
-        size_bytes: usize,
-        /// The limit.
-        limit_bytes: usize,
-    },
-    /// A header is missing.
-    #[error("the header `{header}` is missing")]
-    MissingHeader {
-        /// Its name, in lower case.
-        header: &'static str,
-    },
-    /// A header is longer than any that a source sends.
-    #[error("the header `{header}` has more than {limit_bytes} bytes")]
-    HeaderTooLong {
-        /// Its name, in lower case.
-        header: &'static str,
-        /// The limit.
-        limit_bytes: usize,
-    },
-    /// The signature is not that of somebody who has the secret, or the request is too old.
-    #[error("the request is not signed as it should be: {0}")]
-    Signature(SignatureError),
-    /// The body is not JSON.
-    #[error("the body is not JSON: {reason}")]
-    NotJson {
-        /// Where and why not.
-        reason: String,
-    },
-    /// The source sends more than the host takes.
-    #[error("too many requests; come back in {retry_after:?}")]
-    TooMany {
-        /// After how long there is room again.
-        retry_after: Duration,
-    },
-    /// The event could not be stored.
-    #[error("the event could not be stored: {0}")]
-    Storage(Error),
-}
-
-impl IntakeError {
-    /// A word for programs: `not_set_up`, `too_large`, `missing_header`, `header_too_long`, `signature`, `not_json`,
-    /// `too_many`, `storage`.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NotSetUp { .. } => "not_set_up",
-            Self::TooLarge { .. } => "too_large",
-            Self::MissingHeader { .. } => "missing_header",
-            Self::HeaderTooLong { .. } => "header_too_long",
-            Self::Signature(_) => "signature",
-            Self::NotJson { .. } => "not_json",
-            Self::TooMany { .. } => "too_many",
-            Self::Storage(_) => "storage",
-        }
-    }
-
-    /// The HTTP status to answer.
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::MissingHeader { .. } | Self::HeaderTooLong { .. } | Self::NotJson { .. } => 400,
-            // The host's own secret is at fault.
-            Self::Signature(SignatureError::EmptySecret | SignatureError::MalformedSecret) => 500,
-            Self::Signature(_) => 401,
-            Self::NotSetUp { .. } => 404,
-            Self::TooLarge { .. } => 413,
-            Self::TooMany { .. } => 429,
-            Self::Storage(_) => 503,
-        }
-    }
-
-    /// What to answer in the header `retry-after`, in whole seconds.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::TooMany { retry_after } => Some(Duration::from_secs(retry_after.as_secs_f64().ceil() as u64)),
-            _ => None,
-        }
-    }
-}
-
 impl Default for WebhookIntake {
     fn default() -> Self {
         Self::new()
@@ -194,9 +114,34 @@ impl WebhookIntake {
     }
 
     /// Gives the secret that a source signs with. Given several times, each is good: to change it without a gap.
+    ///
+    /// Nothing can be verified with an empty or malformed secret. It is logged and left out; [`checked`](Self::checked)
+    /// makes it an error. The other secrets of the source work as if it were not there. A source that has no other
+    /// secret is answered 500.
     pub fn secret(mut self, source: WebhookSource, secret: impl Into<String>) -> Self {
-        self.sources.entry(source).or_default().secrets.push(secret.into());
+        let text = secret.into();
+        let fault = check_secret(source, &text).err();
+        if let Some(fault) = &fault {
+            tracing::error!(target: "tropism", %source, %fault, "a webhook secret cannot be used");
+        }
+        self.sources.entry(source).or_default().secrets.push(Secret { text, fault });
         self
+    }
+
+    /// Returns the intake if every secret that it was given can be used. Call it last, when the host starts.
+    ///
+    /// # Errors
+    ///
+    /// The first source with an empty or malformed secret, and what is wrong with that.
+    pub fn checked(self) -> Result<Self, SecretError> {
+        let mut sources: Vec<_> = self.sources.iter().collect();
+        sources.sort_by_key(|(source, _)| source.as_str());
+        for (source_name, source) in sources {
+            if let Some(fault) = source.secrets.iter().find_map(|secret| secret.fault.clone()) {
+                return Err(SecretError { source_name: *source_name, fault });
+            }
+        }
+        Ok(self)
     }
 
     /// Limits how often a source may send. By default as often as it likes.
@@ -219,7 +164,9 @@ impl WebhookIntake {
     }
 
     /// Takes a request in. `headers` finds a header by its name in lower case; `body` is the body as it was received,
-    /// byte for byte.
+    /// byte for byte. GitHub's may be JSON or a form with the JSON in `payload`, as its webhook is set.
+    ///
+    /// A delivery whose event is dead is processed anew, with the body that came now; the answer names the event.
     ///
     /// # Errors
     ///
@@ -263,11 +210,13 @@ impl WebhookIntake {
                 (id, None)
             }
         };
-        let payload = std::str::from_utf8(body).map_err(|error| not_json(&error))?;
-        serde_json::from_str::<IgnoredAny>(payload).map_err(|error| not_json(&error))?;
-        let event_type = event_type.unwrap_or_else(|| type_in(payload));
+        let content_type = headers("content-type").unwrap_or_default();
+        let payload = payload::read(source, content_type, body).map_err(|reason| IntakeError::NotJson { reason })?;
+        // Standard Webhooks carry the type within. One that is longer than a header may be is none.
+        let named = || payload.event_type.filter(|named| named.len() <= HEADER_BYTES);
+        let event_type = event_type.or_else(named).unwrap_or_else(|| "unknown".to_owned());
+        let payload = payload.text;
         self.make_room(source, known, db.now())?;
-        let payload = payload.to_owned();
         let event = db.mutate(StoreWebhook { source, delivery_id, event_type, payload });
         Ok(Received { event: event.map_err(IntakeError::Storage)? })
     }
@@ -292,27 +241,17 @@ impl WebhookIntake {
 }
 
 impl Source {
-    /// Whether one of the secrets verifies; every one is tried.
+    /// Whether one of the secrets verifies; every one that can be used is tried.
     fn verify(&self, verify: impl Fn(&str) -> Result<(), SignatureError>) -> Result<(), IntakeError> {
-        let mut verified = Err(SignatureError::EmptySecret);
-        for secret in &self.secrets {
-            let one = verify(secret);
-            if verified.is_err() {
+        let (usable, faulty): (Vec<_>, Vec<_>) = self.secrets.iter().partition(|secret| secret.fault.is_none());
+        let mut verified =
+            Err(faulty.first().and_then(|secret| secret.fault.clone()).unwrap_or(SignatureError::EmptySecret));
+        for (tried, secret) in usable.iter().enumerate() {
+            let one = verify(&secret.text);
+            if tried == 0 || verified.is_err() {
                 verified = one;
             }
         }
         verified.map_err(IntakeError::Signature)
     }
-}
-
-fn not_json(error: &dyn std::error::Error) -> IntakeError {
-    IntakeError::NotJson { reason: error.to_string() }
-}
-
-/// Standard Webhooks carry the type within: `{ "type": "job.progress", "timestamp": …, "data": … }`. One that is longer
-/// than a header may be is none.
-fn type_in(payload: &str) -> String {
-    let payload: Option<serde_json::Value> = serde_json::from_str(payload).ok();
-    let named = payload.as_ref().and_then(|payload| payload.get("type")?.as_str());
-    named.filter(|named| named.len() <= HEADER_BYTES).unwrap_or("unknown").to_owned()
 }

@@ -4,6 +4,7 @@ use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
     internal::history::{Subject, record},
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::prelude::*;
@@ -16,13 +17,21 @@ functions! {
     pub query GetAgentJob in "jobs:get" { id: Id<AgentJob> } -> Option<Doc<AgentJob>> |tx| { tx.get(id) }
 
     /// Those for a task.
-    pub query ListAgentJobs in "jobs:listByTask" { task_id: Id<Task> } -> Vec<Doc<AgentJob>> |tx| {
-        tx.query(AgentJob::by_task).eq(task_id).collect()
+    pub query ListAgentJobs in "jobs:listByTask" {
+        task_id: Id<Task>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<AgentJob>> |tx| {
+        tx.query(AgentJob::by_task).eq(task_id).take(bounded(limit)).collect()
     }
 
     /// Those that stand alike.
-    pub query ListAgentJobsByStatus in "jobs:listByStatus" { status: AgentJobStatus } -> Vec<Doc<AgentJob>> |tx| {
-        tx.query(AgentJob::by_status).eq(status).collect()
+    pub query ListAgentJobsByStatus in "jobs:listByStatus" {
+        status: AgentJobStatus,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<AgentJob>> |tx| {
+        tx.query(AgentJob::by_status).eq(status).take(bounded(limit)).collect()
     }
 
     /// Adds one that waits.

@@ -31,6 +31,7 @@
 //! - `projects.rs`, `tasks.rs`, `dependencies.rs`, `acceptance_criteria.rs`, `tests.rs`, `jobs.rs`, `chat.rs`,
 //!   `pull_requests.rs`, `servers.rs`, `containers.rs`, `webhooks.rs`, `history.rs`: the functions of each, for clients.
 //! - `boards.rs`: what a screen shows, as one query each.
+//! - `lists.rs`: how long lists are.
 //! - `http.rs`: [`WebhookIntake`]. `crons.rs`: the three periodic jobs.
 //! - `ai_provider.rs`: [`AiProvider`]; `anthropic.rs`: one for the Anthropic Messages API, with the feature of that
 //!   name.
@@ -52,6 +53,7 @@ mod history;
 mod http;
 mod internal;
 mod jobs;
+mod lists;
 mod projects;
 mod pull_requests;
 mod schema;
@@ -85,6 +87,7 @@ pub use self::{
         STANDARD_TOLERANCE_SECONDS, SignatureError, sign_github, sign_standard, verify_github, verify_standard,
     },
     jobs::*,
+    lists::{LISTED, MOST_LISTED},
     projects::*,
     pull_requests::*,
     schema::*,

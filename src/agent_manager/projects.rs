@@ -3,7 +3,11 @@
 use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
-    internal::history::{Subject, record},
+    internal::{
+        history::{Subject, record},
+        repositories,
+    },
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::prelude::*;
@@ -16,16 +20,26 @@ functions! {
     pub query GetProject in "projects:get" { id: Id<Project> } -> Option<Doc<Project>> |tx| { tx.get(id) }
 
     /// The projects that are worked on, or not; all if that is not said.
-    pub query ListProjects in "projects:list" { status: Option<ProjectStatus> } -> Vec<Doc<Project>> |tx| {
+    pub query ListProjects in "projects:list" {
+        status: Option<ProjectStatus>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Project>> |tx| {
         match status {
-            Some(status) => tx.query(Project::by_status).eq(status).collect(),
-            None => tx.query(Project::by_id).collect(),
+            Some(status) => tx.query(Project::by_status).eq(status).take(bounded(limit)).collect(),
+            None => tx.query(Project::by_id).take(bounded(limit)).collect(),
         }
     }
 
     /// The projects of a repository.
-    pub query ListProjectsByRepository in "projects:listByRepository" { repository: String } -> Vec<Doc<Project>> |tx| {
-        tx.query(Project::by_repository).eq(Some(repository)).collect()
+    pub query ListProjectsByRepository in "projects:listByRepository" {
+        /// As `owner/name`, in any case; also a name that it had before.
+        repository: String,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Project>> |tx| {
+        let repository = repositories::current_name(tx, &repository)?;
+        tx.query(Project::by_repository).eq(Some(repository)).take(bounded(limit)).collect()
     }
 
     /// Adds a project.
@@ -62,6 +76,7 @@ fn create(tx: &mut WriteTx, arguments: &CreateProject) -> Result<Id<Project>> {
     let CreateProject { name, description, specification, repository, user } = arguments.clone();
     not_empty("name", &name)?;
     let repository = repository.map(checked_repository).transpose()?.flatten();
+    let repository = repository.map(|name| repositories::typed(tx, &name)).transpose()?;
     let status = ProjectStatus::Active;
     let id = tx.insert(Project { name: name.clone(), description, specification, repository, status })?;
     record(tx, Subject::Project(id), "project.created", &user, Some(name))?;
@@ -74,6 +89,10 @@ fn update(tx: &mut WriteTx, arguments: &UpdateProject) -> Result<()> {
         not_empty("name", name)?;
     }
     let repository = repository.map(checked_repository).transpose()?;
+    let repository = match repository {
+        Some(Some(name)) => Some(Some(repositories::typed(tx, &name)?)),
+        unnamed => unnamed,
+    };
     let has_new_repository = repository.is_some();
     tx.patch(id, |project| {
         project.name = name.unwrap_or_else(|| project.name.clone());
@@ -83,12 +102,7 @@ fn update(tx: &mut WriteTx, arguments: &UpdateProject) -> Result<()> {
         project.status = status.unwrap_or(project.status);
     })?;
     record(tx, Subject::Project(id), "project.updated", &user, status.map(|status| status.to_string()))?;
-    if has_new_repository {
-        for task in tx.query(Task::by_project).eq(id).filter(|task| task.branch.is_some()).collect()? {
-            super::pull_requests::link_waiting(tx, task.id())?;
-        }
-    }
-    Ok(())
+    if has_new_repository { super::pull_requests::link_project(tx, id) } else { Ok(()) }
 }
 
 fn delete(tx: &mut WriteTx, arguments: &DeleteProject) -> Result<()> {

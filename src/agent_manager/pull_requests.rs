@@ -3,7 +3,12 @@
 use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
-    internal::history::{Subject, record},
+    internal::{
+        history::{Subject, record},
+        pull_request_events::{GITHUB, set_link},
+        repositories,
+    },
+    lists::{LISTED, bounded},
     schema::*,
     tasks,
 };
@@ -20,44 +25,62 @@ functions! {
 
     /// The one of a repository with this number, or nothing.
     pub query FindPullRequest in "pullRequests:find" {
-        /// As `owner/name`.
+        /// As `owner/name`, in any case; also a name that it had before.
         repository: String,
         number: u64,
     } -> Option<Doc<PullRequest>> |tx| {
-        tx.query(PullRequest::by_repository_and_number).eq((repository, number)).unique()
+        repositories::find_pull_request(tx, &repository, number)
     }
 
     /// Those for a task.
-    pub query ListPullRequests in "pullRequests:listByTask" { task_id: Id<Task> } -> Vec<Doc<PullRequest>> |tx| {
-        tx.query(PullRequest::by_task).eq(Some(task_id)).collect()
+    pub query ListPullRequests in "pullRequests:listByTask" {
+        task_id: Id<Task>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<PullRequest>> |tx| {
+        tx.query(PullRequest::by_task).eq(Some(task_id)).take(bounded(limit)).collect()
     }
 
     /// Those that stand alike.
     pub query ListPullRequestsByState in "pullRequests:listByState" {
         state: PullRequestState,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
     } -> Vec<Doc<PullRequest>> |tx| {
-        tx.query(PullRequest::by_state).eq(state).collect()
+        tx.query(PullRequest::by_state).eq(state).take(bounded(limit)).collect()
     }
 
     /// What was said of one, but for what was taken back.
-    pub query ListPrComments in "prComments:list" { pull_request_id: Id<PullRequest> } -> Vec<Doc<PrComment>> |tx| {
-        tx.query(PrComment::by_pull_request).eq(pull_request_id).filter(|comment| is_shown(comment)).collect()
+    pub query ListPrComments in "prComments:list" {
+        pull_request_id: Id<PullRequest>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<PrComment>> |tx| {
+        let said = tx.query(PrComment::by_pull_request).eq(pull_request_id);
+        said.filter(|comment| is_shown(comment)).take(bounded(limit)).collect()
     }
 
     /// What was found in one; as bad as asked for, if that is asked for.
     pub query ListPrIssues in "prIssues:list" {
         pull_request_id: Id<PullRequest>,
         severity: Option<Severity>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
     } -> Vec<Doc<PrIssue>> |tx| {
+        let (limit, alike) = (bounded(limit), tx.query(PrIssue::by_pull_request_and_severity));
         match severity {
-            Some(severity) => tx.query(PrIssue::by_pull_request_and_severity).eq((pull_request_id, severity)).collect(),
-            None => tx.query(PrIssue::by_pull_request).eq(pull_request_id).collect(),
+            Some(severity) => alike.eq((pull_request_id, severity)).take(limit).collect(),
+            None => tx.query(PrIssue::by_pull_request).eq(pull_request_id).take(limit).collect(),
         }
     }
 
     /// The checks of the newest commit of one, by name.
-    pub query ListPrChecks in "prChecks:list" { pull_request_id: Id<PullRequest> } -> Vec<Doc<PrCheck>> |tx| {
-        tx.query(PrCheck::by_pull_request).eq(Some(pull_request_id)).collect()
+    pub query ListPrChecks in "prChecks:list" {
+        pull_request_id: Id<PullRequest>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<PrCheck>> |tx| {
+        tx.query(PrCheck::by_pull_request).eq(Some(pull_request_id)).take(bounded(limit)).collect()
     }
 
     /// Says which task one is for, and moves that task where the pull request stands.
@@ -67,6 +90,7 @@ functions! {
         task_id: Option<Id<Task>>,
         user: String = "system".to_owned(),
     } -> Result<(), AgentError> |tx| {
+        task_id.map(|task| tx.existing(task)).transpose()?;
         let mut before = None;
         tx.patch(id, |row: &mut PullRequest| before = std::mem::replace(&mut row.task_id, task_id))?;
         if let Some(before) = before.filter(|before| task_id != Some(*before)) {
@@ -112,7 +136,7 @@ functions! {
         user: String = "system".to_owned(),
     } -> Result<Id<PrIssue>, AgentError> |tx| {
         not_empty("message", &message)?;
-        let task = tx.get(pull_request_id)?.and_then(|row| row.task_id);
+        let task = tx.existing(pull_request_id)?.task_id;
         let details = format!("{severity}: {message}");
         let id = tx.insert(PrIssue { pull_request_id, severity, message, path, line, status: IssueStatus::Open })?;
         record(tx, task.map_or(Subject::None, Subject::Task), "issue.found", &user, Some(details))?;
@@ -174,30 +198,14 @@ pub(super) fn move_task(tx: &mut WriteTx, id: Id<PullRequest>, user: &str) -> Re
     if task.category == column { Ok(()) } else { tasks::place(tx, task.id(), column, None, user) }
 }
 
-/// Finds the task of a pull request that has none: by a line `task:<id>` of its text, or by its branch. Says whether it
-/// has found one.
-pub(super) fn link(tx: &mut WriteTx, pull_request: &Doc<PullRequest>, body: Option<&str>) -> Result<bool> {
-    let named = body.into_iter().flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("task:"));
-    let mut task = None;
-    for id in named.filter_map(|id| id.trim().parse::<Id<Task>>().ok()) {
-        task = task.or(tx.get(id)?.map(|task| task.id()));
-    }
-    if task.is_none() && !pull_request.head_branch.is_empty() {
-        task = tasks_on_branch(tx, &pull_request.repository, &pull_request.head_branch)?.first().copied();
-    }
-    if task.is_some() {
-        tx.patch(pull_request.id(), |row: &mut PullRequest| row.task_id = task)?;
-    }
-    Ok(task.is_some())
-}
-
-/// The tasks on a branch, in projects of that repository.
+/// The tasks on a branch, in projects of the repository whose rows bear this name.
 pub(super) fn tasks_on_branch(tx: &ReadTx, repository: &str, branch: &str) -> Result<Vec<Id<Task>>> {
     let mut found = Vec::new();
     for task in tx.query(Task::by_branch).eq(Some(branch.to_owned())).iter()? {
         let task = task?;
         let project = tx.get(task.project_id)?;
-        if project.is_some_and(|project| project.repository.as_deref() == Some(repository)) {
+        let named = project.as_ref().and_then(|project| project.repository.as_deref());
+        if named.is_some_and(|named| repositories::is_same(named, repository)) {
             found.push(task.id());
         }
     }
@@ -210,10 +218,18 @@ pub(super) fn link_waiting(tx: &mut WriteTx, id: Id<Task>) -> Result<()> {
     let repository = tx.get(task.project_id)?.and_then(|project| project.repository.clone());
     let (Some(branch), Some(repository)) = (&task.branch, repository) else { return Ok(()) };
     for pull_request in tx.query(PullRequest::by_head_branch).eq(branch.as_str()).collect()? {
-        if pull_request.task_id.is_none() && pull_request.repository == repository {
-            tx.patch(pull_request.id(), |row: &mut PullRequest| row.task_id = Some(id))?;
-            move_task(tx, pull_request.id(), super::internal::pull_request_events::GITHUB)?;
+        if pull_request.task_id.is_none() && repositories::is_same(&repository, &pull_request.repository) {
+            set_link(tx, pull_request.id(), id)?;
+            move_task(tx, pull_request.id(), GITHUB)?;
         }
+    }
+    Ok(())
+}
+
+/// The same for all tasks of a project.
+pub(super) fn link_project(tx: &mut WriteTx, id: Id<Project>) -> Result<()> {
+    for task in tx.query(Task::by_project).eq(id).filter(|task| task.branch.is_some()).collect()? {
+        link_waiting(tx, task.id())?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The sixteen tables.
+//! The sixteen tables, and the one that knows what repositories are called.
 
 use super::enums::*;
 use crate::prelude::*;
@@ -151,6 +151,25 @@ schema! {
         index by_time (at);
     }
 
+    /// What a repository is and was called. Other rows bear its name, and are renamed with it.
+    pub table Repository in "repositories" {
+        /// GitHub's number of it; none as long as only people have named it.
+        source_id: Option<u64>,
+        /// The name that rows bear: the newest, with `@` and the number behind it while another repository has that name.
+        name: String,
+        /// Every name that it had, with the milliseconds since the epoch when it was last so called.
+        names: Vec<(String, i64)>,
+        /// Which name came after which, where GitHub has said so.
+        renames: Vec<(String, String)>,
+        /// The names in lower case: GitHub takes them in any case.
+        keys: Vec<String>,
+    } with {
+        /// The one with GitHub's number.
+        index by_source_id (source_id);
+        /// Those that have or had a name, in lower case.
+        multi by_key (keys);
+    }
+
     /// A pull request, as its repository has reported it.
     pub table PullRequest in "pullRequests" {
         /// The task that it is for.
@@ -175,8 +194,8 @@ schema! {
         state: PullRequestState,
         /// What its reviewers say.
         review: Review,
-        /// What each reviewer said last: who, what, when.
-        reviews: Vec<(String, Review, Timestamp)>,
+        /// What each reviewer said last: who, what, when, in which review, and when that was changed last.
+        reviews: Vec<(String, Review, Timestamp, u64, Timestamp)>,
         /// Lines that it adds.
         additions: u64,
         /// Lines that it takes away.
@@ -185,7 +204,7 @@ schema! {
         changed_files: u64,
         /// When it was taken in.
         merged_at: Option<Timestamp>,
-        /// What was reported last of it, so that what was reported earlier and arrives later changes nothing.
+        /// What was reported in its newest seconds, so that what was reported earlier and arrives later changes nothing.
         reported: String,
         /// The same, of lines and files.
         counted: String,
@@ -260,7 +279,9 @@ schema! {
         repository: String,
         /// Which commit.
         head_sha: String,
-        /// Its name: one of a name for each pull request.
+        /// GitHub's number of the suite that it belongs to; for the job of a workflow, of the run.
+        suite: Option<u64>,
+        /// Its name: one of a name for each suite.
         name: String,
         /// How far it has come.
         status: CheckStatus,
@@ -277,8 +298,8 @@ schema! {
     } with {
         /// Of a pull request, by name.
         index by_pull_request (pull_request_id, name) on delete set null;
-        /// The one of this name, of a commit.
-        unique by_commit_and_name (repository, head_sha, name);
+        /// The one of this name and suite, of a commit.
+        unique by_commit_suite_and_name (repository, head_sha, suite, name);
     }
 
     /// A machine.
@@ -408,5 +429,5 @@ schema! {
 /// Every table, for [`Registration::tables`](crate::Registration::tables).
 pub(super) type AllTables = (
     (Project, Task, TaskDependency, AcceptanceCriterion, Test, ChatMessage, HistoryEvent, PullRequest),
-    (PrComment, PrIssue, PrCheck, Server, Container, ServerMetrics, WebhookEvent, AgentJob),
+    (Repository, PrComment, PrIssue, PrCheck, Server, Container, ServerMetrics, WebhookEvent, AgentJob),
 );

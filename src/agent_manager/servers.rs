@@ -7,8 +7,9 @@ use super::{
     error::{AgentError, Result, not_empty},
     internal::{
         history::{Subject, record},
-        metrics::watch,
+        metrics::{bring_back, watch},
     },
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::prelude::*;
@@ -58,17 +59,24 @@ functions! {
     pub query GetServer in "servers:get" { id: Id<Server> } -> Option<Doc<Server>> |tx| { tx.get(id) }
 
     /// All servers, or those that do alike.
-    pub query ListServers in "servers:list" { status: Option<ServerStatus> } -> Vec<Doc<Server>> |tx| {
+    pub query ListServers in "servers:list" {
+        status: Option<ServerStatus>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Server>> |tx| {
         match status {
-            Some(status) => tx.query(Server::by_status).eq(status).collect(),
-            None => tx.query(Server::by_name).collect(),
+            Some(status) => tx.query(Server::by_status).eq(status).take(bounded(limit)).collect(),
+            None => tx.query(Server::by_name).take(bounded(limit)).collect(),
         }
     }
 
     /// Every server with the last that it reported.
-    pub query ListLatestMetrics in "servers:listLatestMetrics" {} -> Vec<LatestMetrics> |tx| {
+    pub query ListLatestMetrics in "servers:listLatestMetrics" {
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<LatestMetrics> |tx| {
         let mut latest = Vec::new();
-        for server in tx.query(Server::by_name).collect()? {
+        for server in tx.query(Server::by_name).take(bounded(limit)).collect()? {
             let metrics = tx.query(ServerMetrics::by_server_and_time).eq(server.id()).descending().first()?;
             latest.push(LatestMetrics { server, metrics });
         }
@@ -80,11 +88,13 @@ functions! {
         server_id: Id<Server>,
         from: Timestamp,
         until: Timestamp,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
     } -> Vec<Doc<ServerMetrics>> |tx| {
         if from > until {
             return Ok(Vec::new());
         }
-        tx.query(ServerMetrics::by_server_and_time).eq(server_id).range(from..until).collect()
+        tx.query(ServerMetrics::by_server_and_time).eq(server_id).range(from..until).take(bounded(limit)).collect()
     }
 
     /// The same, as so many points at most: a chart.
@@ -153,7 +163,8 @@ functions! {
     /// Takes what a server reports. It is online again, if it was offline.
     pub mutation RecordMetrics in "servers:recordMetrics" {
         server_id: Id<Server>,
-        /// When; now if it is not said.
+        /// When; now if it is not said. One that is ahead of the host's clock is the latest until one comes that is
+        /// not.
         recorded_at: Option<Timestamp>,
         cpu_percent: f64,
         memory_bytes: u64,
@@ -176,9 +187,12 @@ fn record_metrics(tx: &mut WriteTx, arguments: &RecordMetrics) -> Result<Id<Serv
         let given = arguments.cpu_percent.to_string();
         return Err(AgentError::OutOfBounds { field: "cpuPercent", given, bounds: "0 to 100" });
     }
+    tx.existing(arguments.server_id)?;
+    let recorded_at = arguments.recorded_at.unwrap_or(now);
+    bring_back(tx, arguments.server_id, recorded_at)?;
     let metrics = tx.insert(ServerMetrics {
         server_id: arguments.server_id,
-        recorded_at: arguments.recorded_at.unwrap_or(now),
+        recorded_at,
         cpu_percent: arguments.cpu_percent,
         memory_bytes: arguments.memory_bytes,
         memory_total_bytes: arguments.memory_total_bytes,

@@ -4,6 +4,7 @@ use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
     internal::history::{Subject, record},
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::prelude::*;
@@ -16,21 +17,31 @@ functions! {
     pub query GetTask in "tasks:get" { id: Id<Task> } -> Option<Doc<Task>> |tx| { tx.get(id) }
 
     /// The tasks of a project, column by column, each in its order.
-    pub query ListTasks in "tasks:listByProject" { project_id: Id<Project> } -> Vec<Doc<Task>> |tx| {
-        tx.query(Task::by_project_and_category).eq(project_id).collect()
+    pub query ListTasks in "tasks:listByProject" {
+        project_id: Id<Project>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Task>> |tx| {
+        tx.query(Task::by_project_and_category).eq(project_id).take(bounded(limit)).collect()
     }
 
     /// One column of a project, in its order.
     pub query ListTasksByCategory in "tasks:listByCategory" {
         project_id: Id<Project>,
         category: Category,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
     } -> Vec<Doc<Task>> |tx| {
-        tx.query(Task::by_project_and_category).eq((project_id, category)).collect()
+        tx.query(Task::by_project_and_category).eq((project_id, category)).take(bounded(limit)).collect()
     }
 
     /// The tasks that are done on a branch, in any project.
-    pub query ListTasksByBranch in "tasks:listByBranch" { branch: String } -> Vec<Doc<Task>> |tx| {
-        tx.query(Task::by_branch).eq(Some(branch)).collect()
+    pub query ListTasksByBranch in "tasks:listByBranch" {
+        branch: String,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Task>> |tx| {
+        tx.query(Task::by_branch).eq(Some(branch)).take(bounded(limit)).collect()
     }
 
     /// Adds a task at the end of its column.

@@ -4,6 +4,7 @@ use super::{
     enums::*,
     error::{AgentError, not_empty},
     internal::history::{Subject, record},
+    lists::{LISTED, bounded},
     schema::*,
 };
 use crate::prelude::*;
@@ -13,10 +14,15 @@ functions! {
     pub module TestFunctions;
 
     /// Those of a task; those that stand alike, if that is asked for.
-    pub query ListTests in "tests:list" { task_id: Id<Task>, status: Option<TestStatus> } -> Vec<Doc<Test>> |tx| {
+    pub query ListTests in "tests:list" {
+        task_id: Id<Task>,
+        status: Option<TestStatus>,
+        /// How many at most; 10,000 is the most there are.
+        limit: usize = LISTED,
+    } -> Vec<Doc<Test>> |tx| {
         match status {
-            Some(status) => tx.query(Test::by_task_and_status).eq((task_id, status)).collect(),
-            None => tx.query(Test::by_task).eq(task_id).collect(),
+            Some(status) => tx.query(Test::by_task_and_status).eq((task_id, status)).take(bounded(limit)).collect(),
+            None => tx.query(Test::by_task).eq(task_id).take(bounded(limit)).collect(),
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
         history::{Subject, record},
         webhook_processing::schedule,
     },
+    lists::bounded,
     schema::*,
 };
 use crate::prelude::*;
@@ -35,7 +36,7 @@ functions! {
         status: WebhookStatus,
         limit: usize = 100,
     } -> Vec<Doc<WebhookEvent>> |tx| {
-        tx.query(WebhookEvent::by_status).eq(status).take(limit).collect()
+        tx.query(WebhookEvent::by_status).eq(status).take(bounded(limit)).collect()
     }
 
     /// Of how many events what became.

@@ -11,6 +11,9 @@ use crate::error::{Error, StorageError, TransactionError};
 /// What a function may fail with: [`Error`], or any error type of the application that can be made from it and that
 /// serialises. It arrives as what it is; where types do not reach, as its message and its data.
 ///
+/// An error that has the engine's `NotFound` among its sources is "not found" to a network layer as well, as
+/// [`CallError::status`] says.
+///
 /// ```
 /// #[derive(Debug, thiserror::Error, serde::Serialize)]
 /// enum BoardError {
@@ -29,12 +32,15 @@ impl<E: std::error::Error + Serialize + From<Error> + Send + Sync + 'static> Fun
 pub struct ApplicationError {
     data: Value,
     error: Arc<dyn std::error::Error + Send + Sync>,
+    /// Whether it comes from a row that is not there.
+    is_not_found: bool,
 }
 
 impl ApplicationError {
     pub(super) fn new<E: FunctionError>(error: Arc<E>) -> Self {
         let data = serde_json::to_value(&*error).unwrap_or(Value::Null);
-        Self { data, error }
+        let is_not_found = std::iter::successors(error.source(), |error| error.source()).any(is_not_found);
+        Self { data, error, is_not_found }
     }
 
     /// The error as data: what its `Serialize` says.
@@ -46,6 +52,15 @@ impl ApplicationError {
     pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
         self.error.downcast_ref()
     }
+}
+
+/// Whether an error is the engine's for a row that is not there.
+fn is_not_found(error: &(dyn std::error::Error + 'static)) -> bool {
+    let boxed = || error.downcast_ref::<Box<Error>>().map(AsRef::as_ref);
+    let engine = error.downcast_ref::<Error>().or_else(boxed);
+    let is_missing = |error: &TransactionError| matches!(error, TransactionError::NotFound { .. });
+    matches!(engine, Some(Error::Transaction(error)) if is_missing(error))
+        || error.downcast_ref::<TransactionError>().is_some_and(is_missing)
 }
 
 impl fmt::Display for ApplicationError {
@@ -155,10 +170,12 @@ impl CallError {
     }
 
     /// The HTTP status that says the same, for a network layer: 404 for what is not there, 403 for what is not for
-    /// clients, 400 for wrong arguments, 422 for an error of the application, 500 for the rest.
+    /// clients, 400 for wrong arguments, 422 for an error of the application, 500 for the rest. An error of the
+    /// application whose source is the engine's `NotFound` is 404.
     pub const fn status(&self) -> u16 {
         match self {
             Self::UnknownFunction { .. } | Self::Engine(Error::Transaction(TransactionError::NotFound { .. })) => 404,
+            Self::Application(error) if error.is_not_found => 404,
             Self::Internal { .. } => 403,
             Self::WrongKind { .. } | Self::Arguments { .. } => 400,
             Self::Application(_) => 422,

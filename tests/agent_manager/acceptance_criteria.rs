@@ -7,7 +7,7 @@ fn add(office: &Office, task: Id<Task>, text: &str) -> Id<AcceptanceCriterion> {
 }
 
 fn listed(office: &Office, task: Id<Task>) -> Vec<(String, u32)> {
-    let found = office.db.query(ListCriteria { task_id: task }).unwrap();
+    let found = office.db.query(ListCriteria { task_id: task, limit: LISTED }).unwrap();
     found.iter().map(|criterion| (criterion.text.clone(), criterion.position)).collect()
 }
 

@@ -166,8 +166,8 @@ fn jobs_are_listed_by_task_and_by_status_and_got_alone() {
     office.call("jobs:start", json!({ "id": second }));
     let task_id = office.row(first).task_id;
     let ids = |jobs: &[Doc<AgentJob>]| jobs.iter().map(Doc::id).collect::<Vec<_>>();
-    assert_eq!(ids(&office.db.query(ListAgentJobs { task_id }).unwrap()), [first, second]);
-    let running = ListAgentJobsByStatus { status: AgentJobStatus::Running };
+    assert_eq!(ids(&office.db.query(ListAgentJobs { task_id, limit: LISTED }).unwrap()), [first, second]);
+    let running = ListAgentJobsByStatus { status: AgentJobStatus::Running, limit: LISTED };
     assert_eq!(ids(&office.db.query(running).unwrap()), [second]);
     assert_eq!(office.call("jobs:get", json!({ "id": first }))["kind"], "review");
 }

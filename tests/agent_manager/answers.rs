@@ -251,7 +251,7 @@ fn who_looks_at_the_messages_sees_the_answer_come() {
     let office = StandIn::default().office();
     let answer = ask(&office);
     let project_id = office.row(answer).project_id.unwrap();
-    let live = office.db.subscribe(ListProjectMessages { project_id }).unwrap();
+    let live = office.db.subscribe(ListProjectMessages { project_id, limit: LISTED }).unwrap();
     assert_eq!(live.recv().unwrap().unwrap().last().unwrap().status, ChatStatus::Pending);
     office.scheduler.run_due().unwrap();
     office.db.reactor().unwrap().run();

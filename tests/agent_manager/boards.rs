@@ -130,6 +130,7 @@ fn check(pull_request_id: Id<PullRequest>, name: &str) -> PrCheck {
         pull_request_id: Some(pull_request_id),
         repository: "nasa/apollo".into(),
         head_sha: format!("{:040x}", 1),
+        suite: None,
         name: name.to_owned(),
         status: CheckStatus::Queued,
         conclusion: None,

@@ -89,7 +89,10 @@ fn run(office: &Office, projects: [Id<Project>; 2], model: &mut Model, living: &
 fn check(office: &Office, projects: [Id<Project>; 2], model: &Model) {
     for (project, columns) in projects.into_iter().zip(model) {
         for (category, expected) in Category::ALL.iter().zip(columns) {
-            let found = office.db.query(ListTasksByCategory { project_id: project, category: *category }).unwrap();
+            let found = office
+                .db
+                .query(ListTasksByCategory { project_id: project, category: *category, limit: LISTED })
+                .unwrap();
             let found: Vec<_> = found.iter().map(|task| (task.id(), task.position)).collect();
             let expected: Vec<_> = expected.iter().copied().zip(0..).collect();
             assert_eq!(found, expected, "{category}");

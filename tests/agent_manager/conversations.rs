@@ -212,7 +212,7 @@ fn messages_are_listed_oldest_first() {
     for text in ["one", "two"] {
         office.call("chat:send", json!({ "projectId": project, "text": text }));
     }
-    let listed = office.db.query(ListProjectMessages { project_id: project }).unwrap();
+    let listed = office.db.query(ListProjectMessages { project_id: project, limit: LISTED }).unwrap();
     let authors: Vec<_> = listed.iter().map(|message| (message.author, message.text.as_str())).collect();
     let (user, ai) = (ChatAuthor::User, ChatAuthor::Ai);
     assert_eq!(authors, [(user, "one"), (ai, ""), (user, "two"), (ai, "")]);

@@ -11,6 +11,7 @@ mod conversations;
 mod crashes;
 mod dependencies;
 mod history;
+mod limits;
 mod metrics;
 mod projects;
 mod provider;

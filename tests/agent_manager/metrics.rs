@@ -39,7 +39,7 @@ fn the_latest_of_each_server_is_by_when_it_was_taken_and_not_by_when_it_came() {
     let newest = record(&office, a, after(HOUR), 1);
     record(&office, a, after(MINUTE), 2);
     let of_b = record(&office, b, after(MINUTE), 3);
-    let latest = office.db.query(ListLatestMetrics {}).unwrap();
+    let latest = office.db.query(ListLatestMetrics { limit: LISTED }).unwrap();
     let found: Vec<_> = latest.iter().map(|one| (one.server.id(), one.metrics.as_ref().map(Doc::id))).collect();
     assert_eq!(found, [(a, Some(newest)), (b, Some(of_b)), (silent, None)]);
 }
@@ -48,7 +48,7 @@ fn the_latest_of_each_server_is_by_when_it_was_taken_and_not_by_when_it_came() {
 fn who_looks_at_the_latest_sees_every_report() {
     let office = Office::new();
     let server = office.server("a");
-    let live = office.db.subscribe(ListLatestMetrics {}).unwrap();
+    let live = office.db.subscribe(ListLatestMetrics { limit: LISTED }).unwrap();
     assert_eq!(live.recv().unwrap().unwrap()[0].metrics, None);
     let sample = record(&office, server, START, 1);
     office.db.reactor().unwrap().run();
@@ -63,7 +63,7 @@ fn a_range_has_its_beginning_and_not_its_end() {
     let samples: Vec<_> = (0..4).map(|second| record(&office, server, after(second * SECOND), 1)).collect();
     record(&office, other, after(SECOND), 1);
     let listed = |from, until| {
-        let found = office.db.query(ListMetrics { server_id: server, from, until }).unwrap();
+        let found = office.db.query(ListMetrics { server_id: server, from, until, limit: LISTED }).unwrap();
         found.iter().map(Doc::id).collect::<Vec<_>>()
     };
     assert_eq!(listed(after(SECOND), after(3 * SECOND)), samples[1..3]);

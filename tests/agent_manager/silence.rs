@@ -99,7 +99,7 @@ fn servers_are_watched_each_by_itself() {
     report(&office, b);
     office.scheduler.advance(MINUTE).unwrap();
     assert_eq!((status(&office, a), status(&office, b)), (ServerStatus::Offline, ServerStatus::Online));
-    let online = office.db.query(ListServers { status: Some(ServerStatus::Online) }).unwrap();
+    let online = office.db.query(ListServers { status: Some(ServerStatus::Online), limit: LISTED }).unwrap();
     assert_eq!(online.iter().map(Doc::id).collect::<Vec<_>>(), [b]);
 }
 
@@ -191,7 +191,7 @@ fn containers_run_on_a_server_and_are_listed_by_what_they_do() {
     let (web, worker) = (add("web"), add("worker"));
     office.call("containers:update", json!({ "id": worker, "status": "exited" }));
     let listed = |status| {
-        let found = office.db.query(ListContainers { server_id: server, status }).unwrap();
+        let found = office.db.query(ListContainers { server_id: server, status, limit: LISTED }).unwrap();
         found.iter().map(Doc::id).collect::<Vec<_>>()
     };
     assert_eq!(listed(None), [web, worker]);

@@ -199,11 +199,9 @@ fn deleting_a_parent_does_what_it_should_to_its_children() {
     assert_eq!(references::<ServerMetrics>(), of_server);
 }
 
-/// AGENT_MANAGER.md has one of a name for each pull request. Checks of a commit that no pull request is known of wait for
-/// one, so here it is one of a name for each commit.
 #[test]
-fn a_commit_has_one_check_of_a_name() {
-    unique::<PrCheck>("by_commit_and_name", &["repository", "head_sha", "name"]);
+fn a_commit_has_one_check_of_a_name_and_suite() {
+    unique::<PrCheck>("by_commit_suite_and_name", &["repository", "head_sha", "suite", "name"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 
 fn column(office: &Office, project: Id<Project>, category: Category) -> Vec<(String, u32)> {
-    let found = office.db.query(ListTasksByCategory { project_id: project, category }).unwrap();
+    let found = office.db.query(ListTasksByCategory { project_id: project, category, limit: LISTED }).unwrap();
     found.iter().map(|task| (task.title.clone(), task.position)).collect()
 }
 
@@ -159,7 +159,7 @@ fn a_project_lists_its_tasks_column_by_column_each_in_its_order() {
     office.call("tasks:move", json!({ "id": b, "category": "in_progress" }));
     office.task(project, "d");
     office.call("tasks:reorder", json!({ "id": c, "position": 1 }));
-    let listed = office.db.query(ListTasks { project_id: project }).unwrap();
+    let listed = office.db.query(ListTasks { project_id: project, limit: LISTED }).unwrap();
     assert_eq!(titles(&listed), ["d", "c", "b", "a"]);
 }
 
@@ -171,7 +171,7 @@ fn tasks_are_listed_by_branch_in_any_project() {
         office.call("tasks:create", json!({ "projectId": project, "title": name, "branch": "shared" }));
         office.task(project, "without");
     }
-    let listed = office.db.query(ListTasksByBranch { branch: "shared".into() }).unwrap();
+    let listed = office.db.query(ListTasksByBranch { branch: "shared".into(), limit: LISTED }).unwrap();
     assert_eq!(titles(&listed), ["A", "B"]);
 }
 

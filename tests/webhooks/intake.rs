@@ -85,7 +85,7 @@ fn a_header_too_long_for_a_key_is_400_and_not_something_to_send_again() {
 #[test]
 fn a_body_that_is_not_json_is_400() {
     let desk = Desk::new();
-    for body in [b"".as_slice(), b"payload=%7B%7D", b"{", b"{} {}", b"\xff\xfe", &b"[".repeat(100_000)] {
+    for body in [b"".as_slice(), b"{", b"{} {}", b"\xff\xfe", &b"[".repeat(100_000)] {
         let error = receive(&desk, &[], body).unwrap_err();
         assert_eq!(error.status(), 400, "{error}");
     }

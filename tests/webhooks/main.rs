@@ -1,9 +1,12 @@
 //! Webhooks: what is taken in, what it does, in whatever order it arrives and whenever the process ends.
 
+mod bodies;
 mod crashes;
 mod intake;
 mod order;
 mod processing;
+mod repositories;
+mod seconds;
 mod shared_data;
 mod signature;
 

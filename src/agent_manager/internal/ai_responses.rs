@@ -14,6 +14,7 @@ use crate::{
         ai_provider::{AiError, AiMessage, AiProvider, AiRequest, AiRole},
         enums::*,
         error::{AgentError, Result},
+        lists::LISTED,
         schema::*,
     },
     prelude::*,
@@ -130,7 +131,7 @@ fn about_project(tx: &ReadTx, id: Id<Project>) -> Result<String, Error> {
         }
     }
     text.push_str("\n## Tasks\n");
-    for task in tx.query(Task::by_project_and_category).eq(id).iter()? {
+    for task in tx.query(Task::by_project_and_category).eq(id).take(LISTED).iter()? {
         let task = task?;
         text.push_str(&format!("- [{}] {} ({})\n", task.category, task.title, task.priority));
     }
@@ -148,11 +149,11 @@ fn about_task(tx: &ReadTx, id: Id<Task>) -> Result<String, Error> {
         text.push_str(&format!("\n## Description\n{}\n", task.description));
     }
     text.push_str("\n## Acceptance criteria\n");
-    for criterion in tx.query(AcceptanceCriterion::by_task).eq(id).iter()? {
+    for criterion in tx.query(AcceptanceCriterion::by_task).eq(id).take(LISTED).iter()? {
         let criterion = criterion?;
         text.push_str(&format!("- [{}] {}\n", if criterion.done { "x" } else { " " }, criterion.text));
     }
-    for pull_request in tx.query(PullRequest::by_task).eq(Some(id)).iter()? {
+    for pull_request in tx.query(PullRequest::by_task).eq(Some(id)).take(LISTED).iter()? {
         let pull_request = pull_request?;
         let PullRequest { repository, number, title, state, review, .. } = &*pull_request;
         text.push_str(&format!("\nPull request {repository}#{number} {title:?}: {state}, review {review}\n"));

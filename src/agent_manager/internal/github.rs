@@ -8,17 +8,19 @@ mod check;
 mod fields;
 mod pull_request;
 mod push;
+mod repository;
 #[cfg(test)]
 mod tests;
 mod timestamp;
 
 pub use self::check::{CheckEvent, CheckStatus};
-pub use self::fields::PayloadError;
+pub use self::fields::{PayloadError, RepositoryName};
 pub use self::pull_request::{
-    Comment, CommentAction, IssueCommentEvent, PullRequest, PullRequestEvent, PullRequestOutline, PullRequestState,
-    ReviewCommentEvent, ReviewEvent, ReviewState, ReviewThreadEvent,
+    Before, Comment, CommentAction, IssueCommentEvent, PullRequest, PullRequestEvent, PullRequestOutline,
+    PullRequestState, ReviewCommentEvent, ReviewEvent, ReviewState, ReviewThreadEvent,
 };
 pub use self::push::PushEvent;
+pub use self::repository::RepositoryEvent;
 
 use self::fields::Object;
 use serde_json::Value;
@@ -51,6 +53,8 @@ pub enum GithubEvent {
     WorkflowJob(CheckEvent),
     /// A branch or tag was moved.
     Push(PushEvent),
+    /// A repository was renamed or transferred.
+    Repository(RepositoryEvent),
     /// Nothing that any handler knows.
     Ignored {
         /// Why it concerns nobody.
@@ -86,9 +90,35 @@ pub fn parse(event_type: &str, payload: &Value) -> Result<GithubEvent, PayloadEr
         "workflow_run" => check::workflow_run(&root()?).map(GithubEvent::WorkflowRun),
         "workflow_job" => check::workflow_job(&root()?).map(GithubEvent::WorkflowJob),
         "push" => push::push_event(&root()?).map(GithubEvent::Push),
-        other => {
-            let other: String = other.chars().take(LONGEST_QUOTE).collect();
-            Ok(GithubEvent::Ignored { reason: format!("no handler for the event {other:?}") })
-        }
+        "repository" if payload.is_object() => repository::repository_event(&root()?),
+        other => Ok(GithubEvent::Ignored { reason: no_handler(other) }),
     }
+}
+
+/// The events that [`parse`] reads, by the value of the `X-GitHub-Event` header.
+const HANDLED: [&str; 13] = [
+    "ping",
+    "pull_request",
+    "pull_request_review",
+    "pull_request_review_comment",
+    "pull_request_review_thread",
+    "issue_comment",
+    "check_run",
+    "check_suite",
+    "status",
+    "workflow_run",
+    "workflow_job",
+    "push",
+    "repository",
+];
+
+/// Whether there is a handler for events of this type.
+pub fn is_handled(event_type: &str) -> bool {
+    HANDLED.contains(&event_type)
+}
+
+/// Says that there is no handler for events of this type.
+pub fn no_handler(event_type: &str) -> String {
+    let event_type: String = event_type.chars().take(LONGEST_QUOTE).collect();
+    format!("no handler for the event {event_type:?}")
 }

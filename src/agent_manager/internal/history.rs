@@ -29,6 +29,17 @@ pub(in crate::agent_manager) fn record(
     user: &str,
     details: Option<String>,
 ) -> Result<()> {
+    Ok(write_down(tx, subject, action, user, details)?)
+}
+
+/// The same, for functions that fail with nothing but errors of the engine.
+pub(in crate::agent_manager) fn write_down(
+    tx: &mut WriteTx,
+    subject: Subject,
+    action: &str,
+    user: &str,
+    details: Option<String>,
+) -> Result<(), crate::Error> {
     let (project_id, task_id) = match subject {
         Subject::Project(id) => (Some(id), None),
         Subject::Task(id) => (tx.get(id)?.map(|task| task.project_id), Some(id)),

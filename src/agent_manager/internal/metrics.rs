@@ -1,12 +1,16 @@
 //! What servers report: recorded cheaply, forgotten after a time; and servers that report no more.
 
+use std::ops::Bound;
+
 use super::history::before;
 use crate::{
     agent_manager::{Limits, enums::*, schema::*},
     prelude::*,
 };
 
-/// Samples that are deleted in one transaction.
+/// How far the clocks of a server and of the host may be apart.
+const CLOCK_SKEW_MILLIS: i64 = 30_000;
+/// Samples that are deleted or dated in one transaction.
 const BATCH: usize = 1_000;
 
 functions! {
@@ -36,6 +40,31 @@ functions! {
         }
         tx.patch(id, |server: &mut Server| (server.status, server.is_watched) = (ServerStatus::Offline, false))
     }
+}
+
+/// Dates samples of a server that are ahead of the host's clock to when they came, so that one that comes now is the
+/// latest. A server's clock may have been fast, or the host's was set back.
+///
+/// A sample that is itself ahead says nothing of the others: its server may have a clock of its own.
+pub(in crate::agent_manager) fn bring_back(
+    tx: &mut WriteTx,
+    server: Id<Server>,
+    recorded_at: Timestamp,
+) -> Result<(), crate::Error> {
+    let now = tx.now();
+    let ahead = Timestamp::from_millis(now.as_millis().saturating_add(CLOCK_SKEW_MILLIS));
+    if recorded_at > ahead {
+        return Ok(());
+    }
+    let came_late = recorded_at.as_millis().saturating_add(CLOCK_SKEW_MILLIS) < now.as_millis();
+    let latest = if came_late { now } else { recorded_at.min(now) };
+    let range = (Bound::Excluded(ahead), Bound::Unbounded);
+    let samples = tx.query(ServerMetrics::by_server_and_time).eq(server).range(range).descending().take(BATCH);
+    for sample in samples.collect()? {
+        let came_at = sample.created_at().min(latest);
+        tx.patch(sample.id(), |sample: &mut ServerMetrics| sample.recorded_at = came_at)?;
+    }
+    Ok(())
 }
 
 /// Has somebody look after a server when it may have fallen silent, of which was heard at a time.

@@ -1,18 +1,17 @@
-//! What reports of pull requests, comments, reviews and checks do to the tables, in whatever order they arrive.
+//! What reports of pull requests, reviews and pushes do to the tables, in whatever order they arrive.
 //!
-//! Every row holds the *rank* of the newest report that it took: a text whose order is that of the reports. A report
-//! with a lesser rank changes nothing. Ranks of different reports differ, so that any order of arrival ends in the same
-//! rows; and what follows from a row (a task's column, to whom a check belongs) follows from the row alone.
+//! A row holds the reports of its newest seconds ([`Evidence`]), and how it stands follows from them. What follows from a
+//! row (a task's column, to whom a check belongs) follows from the row alone.
 
-use xxhash_rust::xxh3::xxh3_64;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    github::{
-        CheckEvent, CheckStatus as ReportedCheck, Comment, CommentAction, IssueCommentEvent, PullRequest as Reported,
-        PullRequestOutline, PullRequestState as ReportedState, ReviewCommentEvent, ReviewEvent, ReviewState,
-        ReviewThreadEvent,
-    },
+    check_events,
+    evidence::Evidence,
+    github::{PullRequest as Reported, PullRequestEvent, PullRequestOutline, PushEvent, ReviewEvent, ReviewState},
     history::{Subject, record},
+    pull_request_report::{KEPT_SECONDS, KNOWS_ALL, KNOWS_OUTLINE, Report, standing},
+    repositories,
 };
 use crate::{
     agent_manager::{enums::*, error::Result, pull_requests, schema::*},
@@ -22,90 +21,122 @@ use crate::{
 /// Who is behind what webhooks do.
 pub(in crate::agent_manager) const GITHUB: &str = "github";
 
-/// A text that orders reports: by what they know, by time, by what cannot come before the other at one time, and, where
-/// all of that is equal, by their content.
-fn rank(knows: u8, at: i64, stage: u8, content: &str) -> String {
-    // From the earliest time on, so that it orders as text.
-    let at = i128::from(at) - i128::from(i64::MIN);
-    format!("{knows}-{at:020}-{stage}-{:016x}", xxh3_64(content.as_bytes()))
+/// What the row of a pull request keeps of its reports.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    reports: Option<Evidence<Report>>,
+    /// The task that it was linked to without somebody having said so.
+    linked: Option<Id<Task>>,
 }
 
-/// What a report says of a pull request.
-struct Seen {
-    pull_request: PullRequest,
-    body: Option<String>,
-    counted: Option<String>,
-}
-
-impl Seen {
-    fn of_report(report: &Reported) -> Self {
-        let Reported { additions, deletions, changed_files, .. } = report;
-        let state = state(report.state);
-        let content = format!("{report:?}");
-        let counted = additions.is_some().then(|| rank(1, report.updated_at, stage(state), &content));
-        let known = format!(
-            "{:?}",
-            (&report.title, &report.url, &report.author, &report.head_branch, &report.base_branch, &report.head_sha)
-        );
-        Self {
-            pull_request: PullRequest {
-                head_branch: report.head_branch.clone(),
-                base_branch: report.base_branch.clone(),
-                head_sha: report.head_sha.clone(),
-                additions: additions.unwrap_or(0),
-                deletions: deletions.unwrap_or(0),
-                changed_files: changed_files.unwrap_or(0),
-                counted: counted.clone().unwrap_or_default(),
-                reported: rank(2, report.updated_at, stage(state), &known),
-                ..blank(&report.repository, report.number, &report.title, &report.url, report.author.as_deref(), state)
-            }
-            .merged(report.merged_at),
-            body: report.body.clone(),
-            counted,
-        }
+impl Kept {
+    /// Reads what a row keeps; any other text keeps nothing.
+    fn of(row: &PullRequest) -> Self {
+        serde_json::from_str(&row.reported).unwrap_or_default()
     }
 
-    fn of_outline(outline: &PullRequestOutline) -> Self {
-        let PullRequestOutline { repository, number, title, url, author, .. } = outline;
-        let state = state(outline.state);
-        let known = format!("{:?}", (title, url, author));
-        Self {
-            pull_request: PullRequest {
-                reported: rank(1, outline.updated_at, stage(state), &known),
-                ..blank(repository, *number, title, url, author.as_deref(), state)
-            }
-            .merged(outline.merged_at),
-            body: outline.body.clone(),
-            counted: None,
-        }
+    fn write(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-impl PullRequest {
-    fn merged(self, at: Option<i64>) -> Self {
-        Self { merged_at: at.map(Timestamp::from_millis), ..self }
-    }
-}
-
-fn blank(
-    repository: &str,
+/// A pull request as it was reported: where, by what and when.
+struct Seen<'e> {
+    repository: &'e super::github::RepositoryName,
     number: u64,
-    title: &str,
-    url: &str,
-    author: Option<&str>,
-    state: PullRequestState,
-) -> PullRequest {
+    report: Report,
+    knows: u8,
+    at: i64,
+}
+
+/// Takes something that happened to a pull request.
+pub(super) fn event(tx: &mut WriteTx, event: &PullRequestEvent) -> Result<()> {
+    take(tx, Seen { report: Report::of_event(event), ..seen(&event.pull_request) }).map(drop)
+}
+
+/// Takes how a pull request stood when something else happened.
+pub(super) fn pull_request(tx: &mut WriteTx, reported: &Reported) -> Result<Id<PullRequest>> {
+    take(tx, seen(reported))
+}
+
+/// Takes what a comment knows of its pull request.
+pub(super) fn outline(tx: &mut WriteTx, outline: &PullRequestOutline) -> Result<Id<PullRequest>> {
+    let PullRequestOutline { repository, number, updated_at, .. } = outline;
+    let (report, knows) = (Report::of_outline(outline), KNOWS_OUTLINE);
+    take(tx, Seen { repository, number: *number, report, knows, at: *updated_at })
+}
+
+fn seen(reported: &Reported) -> Seen<'_> {
+    let Reported { repository, number, updated_at, .. } = reported;
+    Seen { repository, number: *number, report: Report::of_whole(reported), knows: KNOWS_ALL, at: *updated_at }
+}
+
+/// Puts what was seen into the tables, as far as it is news; links the task, moves it, and gives checks their owner.
+fn take(tx: &mut WriteTx, seen: Seen<'_>) -> Result<Id<PullRequest>> {
+    let repository = repositories::know(tx, seen.repository, Some(seen.at))?;
+    let key = (repository.name.as_str(), seen.number);
+    let before = tx.query(PullRequest::by_repository_and_number).eq(key).unique()?;
+    let id = match &before {
+        Some(before) => before.id(),
+        None => tx.insert(blank(&repository.name, seen.number))?,
+    };
+    tx.patch(id, |row: &mut PullRequest| add(row, seen))?;
+    let after = tx.existing(id)?;
+    let was_linked_to = before.as_ref().and_then(|before| before.task_id);
+    let task = link(tx, &after)?;
+    let has_moved = before.as_ref().is_none_or(|before| before.state != after.state) || task != was_linked_to;
+    if task.is_some() && has_moved {
+        pull_requests::move_task(tx, id, GITHUB)?;
+    }
+    let sha_before = before.map(|before| before.head_sha.clone()).unwrap_or_default();
+    if sha_before != after.head_sha {
+        check_events::settle(tx, &repository, &sha_before)?;
+        check_events::settle(tx, &repository, &after.head_sha)?;
+    }
+    Ok(id)
+}
+
+/// Adds a report to a row, which then stands as all that are kept say.
+fn add(row: &mut PullRequest, seen: Seen<'_>) {
+    if seen.report.counts.is_some() {
+        let mut counted = Evidence::read(&row.counted);
+        counted.add(0, seen.at, seen.report.clone(), 1);
+        if let Some(counts) = standing(&counted).and_then(|standing| standing.last.counts) {
+            (row.additions, row.deletions, row.changed_files) = counts;
+        }
+        row.counted = counted.write();
+    }
+    let mut kept = Kept::of(row);
+    let mut reports = kept.reports.take().unwrap_or_default();
+    reports.add(seen.knows, seen.at, seen.report, KEPT_SECONDS);
+    if let Some(standing) = standing(&reports) {
+        row.title = standing.title.to_owned();
+        row.url = standing.last.url.clone();
+        row.author = standing.last.author.clone();
+        row.state = standing.state;
+        row.merged_at = standing.last.merged_at.map(Timestamp::from_millis);
+        // A row that no report has made may know more than a comment does.
+        if reports.knows() == Some(KNOWS_ALL) || row.head_branch.is_empty() {
+            row.head_branch = standing.last.head_branch.clone();
+            row.base_branch = standing.base_branch.to_owned();
+            row.head_sha = standing.head_sha.to_owned();
+        }
+    }
+    row.reported = Kept { reports: Some(reports), ..kept }.write();
+}
+
+fn blank(repository: &str, number: u64) -> PullRequest {
     PullRequest {
         task_id: None,
         repository: repository.to_owned(),
         number,
-        title: title.to_owned(),
-        url: url.to_owned(),
-        author: author.unwrap_or("ghost").to_owned(),
+        title: String::new(),
+        url: String::new(),
+        author: String::new(),
         head_branch: String::new(),
         base_branch: String::new(),
         head_sha: String::new(),
-        state,
+        state: PullRequestState::Open,
         review: Review::Pending,
         reviews: Vec::new(),
         additions: 0,
@@ -117,76 +148,42 @@ fn blank(
     }
 }
 
-fn state(reported: ReportedState) -> PullRequestState {
-    match reported {
-        ReportedState::Draft => PullRequestState::Draft,
-        ReportedState::Open => PullRequestState::Open,
-        ReportedState::Merged => PullRequestState::Merged,
-        ReportedState::Closed => PullRequestState::Closed,
+/// Links a pull request to the task that its text names or, if it has none, to the one on its branch; answers the task
+/// that it is for. What somebody has said of it by hand stays.
+fn link(tx: &mut WriteTx, row: &Doc<PullRequest>) -> Result<Option<Id<Task>>> {
+    let kept = Kept::of(row);
+    let linked = kept.linked.map(|task| tx.get(task)).transpose()?.flatten().map(|task| task.id());
+    if row.task_id != linked {
+        return Ok(row.task_id);
     }
-}
-
-/// Of two reports of one time, the one further along counts.
-fn stage(state: PullRequestState) -> u8 {
-    match state {
-        PullRequestState::Open => 0,
-        PullRequestState::Draft => 1,
-        PullRequestState::Closed => 2,
-        PullRequestState::Merged => 3,
-    }
-}
-
-/// Takes a report of a pull request.
-pub(super) fn pull_request(tx: &mut WriteTx, report: &Reported) -> Result<Id<PullRequest>> {
-    take(tx, Seen::of_report(report))
-}
-
-/// Puts what was seen into the tables, as far as it is news; links the task, moves it, and gives checks their owner.
-fn take(tx: &mut WriteTx, seen: Seen) -> Result<Id<PullRequest>> {
-    let new = seen.pull_request;
-    let key = (new.repository.clone(), new.number);
-    let stored = tx.query(PullRequest::by_repository_and_number).eq((key.0.as_str(), key.1)).unique()?;
-    let (id, before) = match stored {
-        None => (tx.insert(new.clone())?, None),
-        Some(stored) => {
-            let has_news = new.reported > stored.reported;
-            let counts = seen.counted.as_ref().is_some_and(|counted| *counted > stored.counted);
-            tx.patch(stored.id(), |row: &mut PullRequest| {
-                if counts {
-                    (row.additions, row.deletions, row.changed_files) =
-                        (new.additions, new.deletions, new.changed_files);
-                    row.counted = new.counted.clone();
-                }
-                if has_news {
-                    row.title = new.title.clone();
-                    row.url = new.url.clone();
-                    row.author = new.author.clone();
-                    row.head_branch = new.head_branch.clone();
-                    row.base_branch = new.base_branch.clone();
-                    row.head_sha = new.head_sha.clone();
-                    (row.state, row.merged_at) = (new.state, new.merged_at);
-                    row.reported = new.reported.clone();
-                }
-            })?;
-            (stored.id(), Some(stored))
+    let mut task = None;
+    if let Some(standing) = kept.reports.as_ref().and_then(standing) {
+        for id in standing.last.named.iter().filter_map(|id| id.parse::<Id<Task>>().ok()) {
+            task = task.or(tx.get(id)?.map(|task| task.id()));
         }
-    };
-    let Some(after) = tx.get(id)? else { return Ok(id) };
-    let was_linked = before.as_ref().is_some_and(|before| before.task_id.is_some());
-    let is_linked = was_linked || pull_requests::link(tx, &after, seen.body.as_deref())?;
-    let has_moved = before.as_ref().is_none_or(|before| before.state != after.state) || !was_linked;
-    if is_linked && has_moved {
-        pull_requests::move_task(tx, id, GITHUB)?;
     }
-    let sha_before = before.map(|before| before.head_sha.clone()).unwrap_or_default();
-    if sha_before != after.head_sha {
-        settle_checks(tx, &after.repository, &sha_before)?;
-        settle_checks(tx, &after.repository, &after.head_sha)?;
+    if task.or(linked).is_none() && !row.head_branch.is_empty() {
+        task = pull_requests::tasks_on_branch(tx, &row.repository, &row.head_branch)?.first().copied();
     }
-    Ok(id)
+    match task {
+        Some(task) if linked != Some(task) => {
+            set_link(tx, row.id(), task)?;
+            Ok(Some(task))
+        }
+        _ => Ok(linked),
+    }
 }
 
-/// Takes a review. Each reviewer's last word counts; a comment is none.
+/// Links a pull request to a task without somebody having said so.
+pub(in crate::agent_manager) fn set_link(tx: &mut WriteTx, id: Id<PullRequest>, task: Id<Task>) -> Result<()> {
+    tx.patch(id, |row: &mut PullRequest| {
+        row.task_id = Some(task);
+        row.reported = Kept { linked: Some(task), ..Kept::of(row) }.write();
+    })?;
+    Ok(())
+}
+
+/// Takes a review. Of each reviewer the last review counts, as it stands now; a comment is none.
 pub(super) fn review(tx: &mut WriteTx, event: &ReviewEvent) -> Result<()> {
     let id = pull_request(tx, &event.pull_request)?;
     let word = match event.state {
@@ -195,22 +192,24 @@ pub(super) fn review(tx: &mut WriteTx, event: &ReviewEvent) -> Result<()> {
         ReviewState::Dismissed => Review::Pending,
         ReviewState::Commented => return Ok(()),
     };
-    let reviewer = event.author.as_deref().unwrap_or("ghost").to_owned();
-    let at = Timestamp::from_millis(event.updated_at);
-    // Of two words of one time a dismissal is the last, and a no stands before a yes.
+    let reviewer = event.author.clone().unwrap_or_else(|| "ghost".to_owned());
+    let [submitted_at, updated_at] = [event.submitted_at, event.updated_at].map(Timestamp::from_millis);
+    // Nothing follows a dismissal, and a no stands before a yes.
     let weight = |review: Review| match review {
         Review::Approved => 0,
         Review::ChangesRequested => 1,
         Review::Pending => 2,
     };
+    let new = (reviewer, word, submitted_at, event.review_id, updated_at);
+    let order = |said: &(String, Review, Timestamp, u64, Timestamp)| (said.2, said.3, said.4, weight(said.1));
     tx.patch(id, |row: &mut PullRequest| {
-        match row.reviews.iter_mut().find(|(who, ..)| *who == reviewer) {
-            Some((_, said, when)) if (at, weight(word)) > (*when, weight(*said)) => (*said, *when) = (word, at),
+        match row.reviews.iter_mut().find(|said| said.0 == new.0) {
+            Some(said) if order(&new) > order(said) => *said = new,
             Some(_) => {}
-            None => row.reviews.push((reviewer, word, at)),
+            None => row.reviews.push(new),
         }
         row.reviews.sort_by(|one, other| one.0.cmp(&other.0));
-        let says = |review: Review| row.reviews.iter().any(|(_, said, _)| *said == review);
+        let says = |review: Review| row.reviews.iter().any(|said| said.1 == review);
         row.review = match () {
             () if says(Review::ChangesRequested) => Review::ChangesRequested,
             () if says(Review::Approved) => Review::Approved,
@@ -220,127 +219,13 @@ pub(super) fn review(tx: &mut WriteTx, event: &ReviewEvent) -> Result<()> {
     Ok(())
 }
 
-/// Takes a comment on the changes.
-pub(super) fn review_comment(tx: &mut WriteTx, event: &ReviewCommentEvent) -> Result<()> {
-    let id = pull_request(tx, &event.pull_request)?;
-    comment(tx, id, &event.comment, event.action)
-}
-
-/// Takes a comment in the conversation.
-pub(super) fn issue_comment(tx: &mut WriteTx, event: &IssueCommentEvent) -> Result<()> {
-    let id = take(tx, Seen::of_outline(&event.pull_request))?;
-    comment(tx, id, &event.comment, event.action)
-}
-
-fn comment(tx: &mut WriteTx, pull_request: Id<PullRequest>, said: &Comment, action: CommentAction) -> Result<()> {
-    let deleted = action == CommentAction::Deleted;
-    // A deletion carries the time of the last edit, and is always the last that is heard.
-    let reported = rank(u8::from(deleted), said.updated_at, 0, &format!("{said:?}"));
-    let row = existing_comment(tx, pull_request, &said.source_id)?;
-    tx.patch(row, |row: &mut PrComment| {
-        if reported > row.reported {
-            row.author = said.author.clone().unwrap_or_else(|| "ghost".to_owned());
-            row.body = said.body.clone();
-            (row.path, row.line) = (said.path.clone(), said.line);
-            (row.deleted, row.reported) = (deleted, reported);
-        }
-    })?;
-    Ok(())
-}
-
-/// The comment, or a blank one that waits for its report.
-fn existing_comment(tx: &mut WriteTx, pull_request: Id<PullRequest>, source_id: &str) -> Result<Id<PrComment>> {
-    if let Some(stored) = tx.query(PrComment::by_source_id).eq(source_id).unique()? {
-        return Ok(stored.id());
-    }
-    Ok(tx.insert(PrComment {
-        pull_request_id: pull_request,
-        source_id: source_id.to_owned(),
-        author: String::new(),
-        body: String::new(),
-        path: None,
-        line: None,
-        resolved: false,
-        deleted: false,
-        reported: String::new(),
-        settled: String::new(),
-    })?)
-}
-
-/// Takes that a thread of comments is settled, or is not any more.
-pub(super) fn review_thread(tx: &mut WriteTx, event: &ReviewThreadEvent) -> Result<()> {
-    let id = pull_request(tx, &event.pull_request)?;
-    // A thread is taken up again only after it was settled.
-    let settled = rank(0, event.updated_at, u8::from(!event.resolved), "");
-    for source_id in &event.comment_source_ids {
-        let row = existing_comment(tx, id, source_id)?;
-        tx.patch(row, |row: &mut PrComment| {
-            if settled > row.settled {
-                (row.resolved, row.settled) = (event.resolved, settled.clone());
-            }
-        })?;
-    }
-    Ok(())
-}
-
-/// Takes a check of a commit, which belongs to the pull request whose newest commit that is, known yet or not.
-pub(super) fn check(tx: &mut WriteTx, event: &CheckEvent) -> Result<()> {
-    let (name, precedence) = (event.qualified_name(), event.precedence());
-    let (status, stage) = match event.status {
-        ReportedCheck::Queued => (CheckStatus::Queued, 0),
-        ReportedCheck::InProgress => (CheckStatus::InProgress, 1),
-        ReportedCheck::Completed => (CheckStatus::Completed, 2),
-    };
-    let updated_at = precedence.updated_at.unwrap_or(i64::MIN);
-    let newest = rank(0, updated_at, stage, &format!("{event:?}"));
-    let reported = format!("{:020}-{:020}-{newest}", precedence.id, precedence.attempt);
-    let report = PrCheck {
-        pull_request_id: None,
-        repository: event.repository.clone(),
-        head_sha: event.head_sha.clone(),
-        name: name.clone(),
-        status,
-        conclusion: event.conclusion.as_ref().map(|conclusion| conclusion.as_str().to_owned()),
-        url: event.url.clone(),
-        started_at: event.started_at.map(Timestamp::from_millis),
-        completed_at: event.completed_at.map(Timestamp::from_millis),
-        reported,
-    };
-    take_check(tx, report)
-}
-
-/// Puts a report of a check into the tables, as far as it is news.
-pub(super) fn take_check(tx: &mut WriteTx, report: PrCheck) -> Result<()> {
-    let key = (report.repository.as_str(), report.head_sha.as_str(), report.name.as_str());
-    match tx.query(PrCheck::by_commit_and_name).eq(key).unique()? {
-        Some(stored) if report.reported > stored.reported => {
-            tx.replace(stored.id(), PrCheck { pull_request_id: stored.pull_request_id, ..report.clone() })?;
-        }
-        Some(_) => {}
-        None => drop(tx.insert(report.clone())?),
-    }
-    settle_checks(tx, &report.repository, &report.head_sha)
-}
-
-/// Gives the checks of a commit to the pull request whose newest commit it is; where several have it, to the first.
-fn settle_checks(tx: &mut WriteTx, repository: &str, sha: &str) -> Result<()> {
-    if sha.is_empty() {
-        return Ok(());
-    }
-    let candidates = tx.query(PullRequest::by_head_sha).eq(sha).collect()?;
-    let own = candidates.iter().filter(|row| row.repository == repository);
-    let owner = own.min_by_key(|row| row.number).map(Doc::id);
-    for check in tx.query(PrCheck::by_commit_and_name).eq((repository, sha)).collect()? {
-        tx.patch(check.id(), |check: &mut PrCheck| check.pull_request_id = owner)?;
-    }
-    Ok(())
-}
-
 /// Writes down that commits were pushed to the branch of a task.
-pub(super) fn push(tx: &mut WriteTx, event: &super::github::PushEvent) -> Result<()> {
+pub(super) fn push(tx: &mut WriteTx, event: &PushEvent) -> Result<()> {
+    let at = event.pushed_at.max(event.head_commit_at);
+    let repository = repositories::know(tx, &event.repository, at)?;
     let Some(branch) = event.branch.as_deref().filter(|_| !event.deleted) else { return Ok(()) };
     let user = event.pusher.as_deref().unwrap_or(GITHUB);
-    for task in pull_requests::tasks_on_branch(tx, &event.repository, branch)? {
+    for task in pull_requests::tasks_on_branch(tx, &repository.name, branch)? {
         let details = format!("{branch}: {} → {}", event.before_sha, event.after_sha);
         record(tx, Subject::Task(task), "branch.pushed", user, Some(details))?;
     }

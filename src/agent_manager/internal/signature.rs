@@ -6,6 +6,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::agent_manager::enums::WebhookSource;
+
 /// How far, in seconds, the time of a Standard Webhooks delivery may lie from the clock of the receiver, either way.
 pub const STANDARD_TOLERANCE_SECONDS: i64 = 5 * 60;
 
@@ -148,11 +150,7 @@ pub fn sign_standard(secret: &str, id: &str, timestamp_seconds: i64, body: &[u8]
 
 /// The authentication code over `{id}.{timestamp}.{body}`, once its parts are known to be well formed.
 fn standard_code(secret: &str, id: &str, timestamp: &str, body: &[u8]) -> Result<HmacSha256, SignatureError> {
-    let encoded = secret.strip_prefix(STANDARD_SECRET_PREFIX).unwrap_or(secret);
-    let key = BASE64.decode(encoded).map_err(|_| SignatureError::MalformedSecret)?;
-    if key.is_empty() {
-        return Err(SignatureError::EmptySecret);
-    }
+    let key = standard_key(secret)?;
     // A full stop in the identifier would let a recorded delivery be cut elsewhere: the same signed bytes would read
     // as another identifier, another time and a shorter body.
     if id.is_empty() || id.contains('.') {
@@ -167,6 +165,22 @@ fn standard_code(secret: &str, id: &str, timestamp: &str, body: &[u8]) -> Result
         code.update(part);
     }
     Ok(code)
+}
+
+/// The key that a Standard Webhooks secret stands for.
+fn standard_key(secret: &str) -> Result<Vec<u8>, SignatureError> {
+    let encoded = secret.strip_prefix(STANDARD_SECRET_PREFIX).unwrap_or(secret);
+    let key = BASE64.decode(encoded).map_err(|_| SignatureError::MalformedSecret)?;
+    if key.is_empty() { Err(SignatureError::EmptySecret) } else { Ok(key) }
+}
+
+/// Whether requests of a source can be verified with a secret.
+pub(in crate::agent_manager) fn check_secret(source: WebhookSource, secret: &str) -> Result<(), SignatureError> {
+    match source {
+        WebhookSource::Github if secret.is_empty() => Err(SignatureError::EmptySecret),
+        WebhookSource::Github => Ok(()),
+        WebhookSource::Ci | WebhookSource::Agent => standard_key(secret).map(drop),
+    }
 }
 
 /// Reads decimal digits only: the text is part of what is signed, so there must be no sign or space to vary.

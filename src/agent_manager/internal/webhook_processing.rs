@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{
+    check_events, comment_events,
     github::{self, GithubEvent},
-    history::before,
-    pull_request_events as events,
+    history::{Subject, before, write_down},
+    payload, pull_request_events as events, repositories,
 };
 use crate::{
     Function, Job, JobKind, JobStatus, Mutation,
@@ -37,7 +38,8 @@ functions! {
     /// The internal functions of webhooks.
     pub(in crate::agent_manager) module InternalWebhookFunctions;
 
-    /// Stores an event and schedules its processing, unless the delivery is there already.
+    /// Stores an event and schedules its processing, unless the delivery is there already. One that is there and dead
+    /// gets the new payload and is processed anew.
     pub(in crate::agent_manager) mutation StoreWebhook in "webhooks:store" {
         source: WebhookSource,
         delivery_id: String,
@@ -45,8 +47,8 @@ functions! {
         payload: String,
     } -> Option<Id<WebhookEvent>> |tx| {
         let same = tx.query(WebhookEvent::by_source_and_delivery).eq((source, delivery_id.as_str())).unique()?;
-        if same.is_some() {
-            return Ok(None);
+        if let Some(same) = same {
+            return if same.status == WebhookStatus::Dead { revive(tx, same.id(), event_type, payload) } else { Ok(None) };
         }
         let received_at = tx.now();
         let id = tx.insert(WebhookEvent {
@@ -92,6 +94,22 @@ functions! {
         }
         Ok(failed.len() + lost.len())
     }
+}
+
+/// Has a dead event processed anew that was delivered again.
+fn revive(
+    tx: &mut WriteTx,
+    id: Id<WebhookEvent>,
+    event_type: String,
+    payload: String,
+) -> Result<Option<Id<WebhookEvent>>, crate::Error> {
+    tx.patch(id, |event: &mut WebhookEvent| {
+        (event.event_type, event.payload) = (event_type, payload);
+        (event.status, event.attempts, event.processed_at) = (WebhookStatus::Pending, 0, None);
+    })?;
+    schedule(tx, id)?;
+    write_down(tx, Subject::None, "webhook.redelivered", "system", Some(id.to_string()))?;
+    Ok(Some(id))
 }
 
 /// Schedules the processing of an event, no sooner than the host's pace allows after the one before.
@@ -143,56 +161,55 @@ fn finish(tx: &mut WriteTx, event: &Doc<WebhookEvent>, handled: Result<Handled>)
     })
 }
 
-fn handle(tx: &mut WriteTx, event: &WebhookEvent) -> Result<Handled> {
-    let payload: Value = serde_json::from_str(&event.payload).map_err(|error| unreadable(event, &error))?;
-    match event.source {
-        WebhookSource::Github => handle_github(tx, event, &payload),
-        WebhookSource::Ci => handle_ci(tx, event, payload),
-        WebhookSource::Agent => handle_agent(tx, event, payload),
+/// What an event does, given its payload.
+type Handler = fn(&mut WriteTx, &WebhookEvent, Value) -> Result<Handled>;
+
+/// The handler of an event, by its type alone: what is in the payload of an event that nobody handles does not matter.
+fn handler_of(event: &WebhookEvent) -> Option<Handler> {
+    match (event.source, event.event_type.as_str()) {
+        (WebhookSource::Github, name) => github::is_handled(name).then_some(handle_github),
+        // The arguments of `tests:recordResult`.
+        (WebhookSource::Ci, "test.result") => Some(run::<tests::RecordTestResult>),
+        // The arguments of the functions in `jobs`.
+        (WebhookSource::Agent, "job.started") => Some(run::<jobs::StartAgentJob>),
+        (WebhookSource::Agent, "job.progress") => Some(run::<jobs::ReportProgress>),
+        (WebhookSource::Agent, "job.succeeded") => Some(run::<jobs::SucceedAgentJob>),
+        (WebhookSource::Agent, "job.failed") => Some(run::<jobs::FailAgentJob>),
+        (WebhookSource::Ci | WebhookSource::Agent, _) => None,
     }
+}
+
+fn handle(tx: &mut WriteTx, event: &WebhookEvent) -> Result<Handled> {
+    let Some(handler) = handler_of(event) else {
+        return Ok(Handled::Ignored(github::no_handler(&event.event_type)));
+    };
+    let payload = payload::parse(&event.payload).map_err(|error| unreadable(event, &error))?;
+    handler(tx, event, payload)
 }
 
 fn unreadable(event: &WebhookEvent, error: &dyn std::error::Error) -> AgentError {
     AgentError::Payload { event_type: event.event_type.clone(), reason: error.to_string() }
 }
 
-fn handle_github(tx: &mut WriteTx, event: &WebhookEvent, payload: &Value) -> Result<Handled> {
-    let parsed = github::parse(&event.event_type, payload).map_err(|error| unreadable(event, &error))?;
+fn handle_github(tx: &mut WriteTx, event: &WebhookEvent, payload: Value) -> Result<Handled> {
+    let parsed = github::parse(&event.event_type, &payload).map_err(|error| unreadable(event, &error))?;
     match parsed {
         GithubEvent::Ping => {}
-        GithubEvent::PullRequest(event) => drop(events::pull_request(tx, &event.pull_request)?),
+        GithubEvent::PullRequest(event) => events::event(tx, &event)?,
         GithubEvent::Review(event) => events::review(tx, &event)?,
-        GithubEvent::ReviewComment(event) => events::review_comment(tx, &event)?,
-        GithubEvent::ReviewThread(event) => events::review_thread(tx, &event)?,
-        GithubEvent::IssueComment(event) => events::issue_comment(tx, &event)?,
+        GithubEvent::ReviewComment(event) => comment_events::review_comment(tx, &event)?,
+        GithubEvent::ReviewThread(event) => comment_events::review_thread(tx, &event)?,
+        GithubEvent::IssueComment(event) => comment_events::issue_comment(tx, &event)?,
         GithubEvent::CheckRun(event)
         | GithubEvent::CheckSuite(event)
         | GithubEvent::Status(event)
         | GithubEvent::WorkflowRun(event)
-        | GithubEvent::WorkflowJob(event) => events::check(tx, &event)?,
+        | GithubEvent::WorkflowJob(event) => check_events::check(tx, &event)?,
         GithubEvent::Push(event) => events::push(tx, &event)?,
+        GithubEvent::Repository(event) => repositories::renamed(tx, &event)?,
         GithubEvent::Ignored { reason } => return Ok(Handled::Ignored(reason)),
     }
     Ok(Handled::Processed)
-}
-
-/// `test.result`: the arguments of `tests:recordResult`.
-fn handle_ci(tx: &mut WriteTx, event: &WebhookEvent, payload: Value) -> Result<Handled> {
-    match event.event_type.as_str() {
-        "test.result" => run::<tests::RecordTestResult>(tx, event, payload),
-        other => Ok(Handled::Ignored(format!("no handler for the event {other:?}"))),
-    }
-}
-
-/// `job.started`, `job.progress`, `job.succeeded`, `job.failed`: the arguments of the functions in `jobs`.
-fn handle_agent(tx: &mut WriteTx, event: &WebhookEvent, payload: Value) -> Result<Handled> {
-    match event.event_type.as_str() {
-        "job.started" => run::<jobs::StartAgentJob>(tx, event, payload),
-        "job.progress" => run::<jobs::ReportProgress>(tx, event, payload),
-        "job.succeeded" => run::<jobs::SucceedAgentJob>(tx, event, payload),
-        "job.failed" => run::<jobs::FailAgentJob>(tx, event, payload),
-        other => Ok(Handled::Ignored(format!("no handler for the event {other:?}"))),
-    }
 }
 
 /// Runs a mutation with the payload's `data` as its arguments.

@@ -46,6 +46,17 @@ pub enum PayloadError {
     },
 }
 
+/// The repository that a payload is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryName {
+    /// GitHub's number of it, which stays when it is renamed or transferred. Only payloads of other hosts lack it.
+    pub id: Option<u64>,
+    /// What it was called when the payload was made, as `owner/name`.
+    pub full_name: String,
+    /// When it last changed, in milliseconds since the epoch.
+    pub updated_at: Option<i64>,
+}
+
 /// One object of the payload and the path that leads to it.
 pub(super) struct Object<'a> {
     path: String,
@@ -181,13 +192,24 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The `owner/name` of the repository that the payload is about.
-    pub(super) fn repository(&self) -> Result<String, PayloadError> {
+    /// The text at the end of a path of objects; nothing if anything on the way is missing or something else.
+    pub(super) fn text_at(&self, path: &[&str]) -> Option<&'a str> {
+        let (first, rest) = path.split_first()?;
+        rest.iter().try_fold(self.fields.get(*first)?, |value, name| value.get(name))?.as_str()
+    }
+
+    /// The repository that the payload is about.
+    pub(super) fn repository(&self) -> Result<RepositoryName, PayloadError> {
         let repository = self.object("repository")?;
         let full_name = repository.text("full_name")?;
         match full_name.split_once('/') {
             Some((owner, name)) if !owner.is_empty() && !name.is_empty() && !name.contains('/') => {
-                Ok(full_name.to_owned())
+                let updated_at = repository.optional_time("updated_at").ok().flatten();
+                Ok(RepositoryName {
+                    id: repository.optional_number("id")?,
+                    full_name: full_name.to_owned(),
+                    updated_at,
+                })
             }
             _ => Err(repository.invalid("full_name", "`owner/name`", full_name)),
         }

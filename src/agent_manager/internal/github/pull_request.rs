@@ -1,7 +1,7 @@
 //! Pull requests, their reviews, their comments and their review threads.
 
 use super::GithubEvent;
-use super::fields::{Object, PayloadError};
+use super::fields::{Object, PayloadError, RepositoryName};
 
 /// Where a pull request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,8 +19,8 @@ pub enum PullRequestState {
 /// A pull request as a payload carries it. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequest {
-    /// The repository that it is to be merged into, as `owner/name`.
-    pub repository: String,
+    /// The repository that it is to be merged into.
+    pub repository: RepositoryName,
     /// Its number within the repository.
     pub number: u64,
     /// Its title.
@@ -54,8 +54,8 @@ pub struct PullRequest {
 /// What the comment on a pull request tells about it: everything but its branches and commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullRequestOutline {
-    /// The repository that it is to be merged into, as `owner/name`.
-    pub repository: String,
+    /// The repository that it is to be merged into.
+    pub repository: RepositoryName,
     /// Its number within the repository.
     pub number: u64,
     /// Its title.
@@ -81,6 +81,20 @@ pub struct PullRequestEvent {
     pub action: String,
     /// The pull request afterwards.
     pub pull_request: PullRequest,
+    /// What the action says it was before: of a `synchronize`, its newest commit; of an `edited`, its title and the
+    /// branch that it was for.
+    pub before: Before,
+}
+
+/// What a pull request was before something happened to it, as far as that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Before {
+    /// Its newest commit.
+    pub head_sha: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// The branch that it was for.
+    pub base_branch: Option<String>,
 }
 
 /// What a review says.
@@ -156,6 +170,8 @@ pub struct ReviewCommentEvent {
     pub pull_request: PullRequest,
     /// The comment.
     pub comment: Comment,
+    /// What the comment said before it was edited.
+    pub body_before: Option<String>,
 }
 
 /// A comment in the conversation of a pull request (`issue_comment`).
@@ -167,6 +183,8 @@ pub struct IssueCommentEvent {
     pub pull_request: PullRequestOutline,
     /// The comment.
     pub comment: Comment,
+    /// What the comment said before it was edited.
+    pub body_before: Option<String>,
 }
 
 /// A thread of review comments was resolved or taken up again (`pull_request_review_thread`).
@@ -187,7 +205,13 @@ pub struct ReviewThreadEvent {
 /// Reads a payload of `pull_request`.
 pub(super) fn pull_request_event(root: &Object<'_>) -> Result<GithubEvent, PayloadError> {
     let action = root.text("action")?.to_owned();
-    Ok(GithubEvent::PullRequest(PullRequestEvent { action, pull_request: pull_request(root)? }))
+    let at = |path: &[&str]| root.text_at(path).map(str::to_owned);
+    let before = Before {
+        head_sha: at(&["before"]).filter(|_| action == "synchronize"),
+        title: at(&["changes", "title", "from"]),
+        base_branch: at(&["changes", "base", "ref", "from"]),
+    };
+    Ok(GithubEvent::PullRequest(PullRequestEvent { action, pull_request: pull_request(root)?, before }))
 }
 
 /// Reads a payload of `pull_request_review`.
@@ -198,14 +222,14 @@ pub(super) fn review_event(root: &Object<'_>) -> Result<GithubEvent, PayloadErro
     }
     let pull_request = pull_request(root)?;
     let review = root.object("review")?;
-    let written = review.text("state")?;
-    let state = match written.to_ascii_lowercase().as_str() {
+    let state = match review.text("state")?.to_ascii_lowercase().as_str() {
         "approved" => ReviewState::Approved,
         "changes_requested" => ReviewState::ChangesRequested,
         "commented" => ReviewState::Commented,
         "dismissed" => ReviewState::Dismissed,
         "pending" => return Ok(GithubEvent::Ignored { reason: "a review that is not submitted yet".to_owned() }),
-        _ => return Err(review.invalid("state", "approved, changes_requested, commented or dismissed", written)),
+        // A state that did not exist when this was written decides nothing.
+        _ => ReviewState::Commented,
     };
     let submitted_at = review.time("submitted_at")?;
     let updated_at = review.optional_time("updated_at")?.unwrap_or(pull_request.updated_at).max(submitted_at);
@@ -228,7 +252,8 @@ pub(super) fn review_comment_event(root: &Object<'_>) -> Result<GithubEvent, Pay
     };
     let pull_request = pull_request(root)?;
     let comment = comment(&root.object("comment")?, review_comment_source)?;
-    Ok(GithubEvent::ReviewComment(ReviewCommentEvent { action, pull_request, comment }))
+    let body_before = body_before(root);
+    Ok(GithubEvent::ReviewComment(ReviewCommentEvent { action, pull_request, comment, body_before }))
 }
 
 /// Reads a payload of `issue_comment`, which GitHub sends for issues and for pull requests alike.
@@ -254,7 +279,8 @@ pub(super) fn issue_comment_event(root: &Object<'_>) -> Result<GithubEvent, Payl
         updated_at: issue.time("updated_at")?,
     };
     let comment = comment(&root.object("comment")?, |number| format!("issue_comment:{number}"))?;
-    Ok(GithubEvent::IssueComment(IssueCommentEvent { action, pull_request, comment }))
+    let body_before = body_before(root);
+    Ok(GithubEvent::IssueComment(IssueCommentEvent { action, pull_request, comment, body_before }))
 }
 
 /// Reads a payload of `pull_request_review_thread`.
@@ -329,6 +355,10 @@ fn comment(fields: &Object<'_>, source_id: impl FnOnce(u64) -> String) -> Result
         created_at: fields.time("created_at")?,
         updated_at: fields.time("updated_at")?,
     })
+}
+
+fn body_before(root: &Object<'_>) -> Option<String> {
+    root.text_at(&["changes", "body", "from"]).map(str::to_owned)
 }
 
 fn comment_action(written: &str) -> Option<CommentAction> {

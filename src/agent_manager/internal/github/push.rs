@@ -1,14 +1,14 @@
 //! Pushes: a branch or tag now points elsewhere, or is gone.
 
-use super::fields::{Object, PayloadError};
+use super::fields::{Object, PayloadError, RepositoryName};
 
 const BRANCH_PREFIX: &str = "refs/heads/";
 
 /// A branch or tag was moved (`push`). Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PushEvent {
-    /// The repository, as `owner/name`.
-    pub repository: String,
+    /// The repository.
+    pub repository: RepositoryName,
     /// What was moved, in full: `refs/heads/<branch>` or `refs/tags/<tag>`.
     pub reference: String,
     /// The branch, unless a tag was moved.

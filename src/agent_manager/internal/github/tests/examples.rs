@@ -44,8 +44,8 @@ fn every_example_of_every_event_parses() {
     }
     println!("{count} payloads of {} events, {handled} handled", names.len());
     assert!(count > 150, "{count}");
-    // Every example of a handled event but the comments, all of which are on an issue.
-    assert_eq!(handled, 3 + 23 + 3 + 4 + 3 + 7 + 7 + 3 + 4 + 7 + 6);
+    // Every example of a handled event but the comments, all of which are on an issue; of a repository, its new names.
+    assert_eq!(handled, 3 + 23 + 3 + 4 + 3 + 7 + 7 + 3 + 4 + 7 + 6 + 4);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_pull_request() {
     let GithubEvent::PullRequest(event) = parse("pull_request", &payload).unwrap() else { panic!() };
     let pull_request = event.pull_request;
     assert_eq!(event.action, "opened");
-    assert_eq!((pull_request.repository.as_str(), pull_request.number), (HELLO_WORLD, 2));
+    assert_eq!((pull_request.repository.full_name.as_str(), pull_request.number), (HELLO_WORLD, 2));
     assert_eq!(pull_request.title, "Update the README with new information.");
     assert_eq!(pull_request.url, "https://github.com/Codertocat/Hello-World/pull/2");
     assert_eq!(pull_request.author.as_deref(), Some("Codertocat"));
@@ -150,7 +150,7 @@ fn a_comment_counts_only_on_a_pull_request() {
     assert_eq!(event.comment.source_id, "issue_comment:492700400");
     assert_eq!((event.comment.path, event.comment.line), (None, None));
     assert_eq!(event.comment.updated_at, 1_557_933_622_000);
-    assert_eq!((event.pull_request.repository.as_str(), event.pull_request.number), (HELLO_WORLD, 1));
+    assert_eq!((event.pull_request.repository.full_name.as_str(), event.pull_request.number), (HELLO_WORLD, 1));
     assert_eq!(event.pull_request.state, PullRequestState::Open);
     payload["issue"]["pull_request"]["merged_at"] = json!("2019-05-15T15:21:18Z");
     let GithubEvent::IssueComment(event) = parse("issue_comment", &payload).unwrap() else { panic!() };
@@ -161,7 +161,7 @@ fn a_comment_counts_only_on_a_pull_request() {
 fn check_runs_and_suites() {
     let Some(queued) = check("check_run", 0) else { return };
     assert_eq!((queued.kind, queued.id, queued.suite_id), (CheckKind::CheckRun, 128_620_228, Some(118_578_147)));
-    assert_eq!((queued.repository.as_str(), queued.head_sha.as_str()), (HELLO_WORLD, HEAD_SHA));
+    assert_eq!((queued.repository.full_name.as_str(), queued.head_sha.as_str()), (HELLO_WORLD, HEAD_SHA));
     assert_eq!((queued.name.as_str(), queued.qualified_name().as_str()), ("Octocoders-linter", "Octocoders-linter"));
     assert_eq!((queued.status, queued.conclusion.as_ref()), (CheckStatus::Queued, None));
     assert_eq!(queued.pull_request_numbers, [2]);
@@ -230,7 +230,7 @@ fn pushes() {
     let Some(payload) = example("push", 3) else { return };
     let GithubEvent::Push(push) = parse("push", &payload).unwrap() else { panic!() };
     assert_eq!((push.reference.as_str(), push.branch.as_deref()), ("refs/heads/master", Some("master")));
-    assert_eq!((push.repository.as_str(), push.pusher.as_deref()), (HELLO_WORLD, Some("Codertocat")));
+    assert_eq!((push.repository.full_name.as_str(), push.pusher.as_deref()), (HELLO_WORLD, Some("Codertocat")));
     assert_eq!(push.after_sha, "6113728f27ae82c7b1a177c8d03f9e96e0adf246");
     assert_eq!(push.before_sha, "0".repeat(40));
     assert_eq!((push.head_commit_at, push.pushed_at), (Some(1_557_933_565_000), Some(1_557_933_657_000)));

@@ -1,6 +1,6 @@
 //! Payloads that are not what they were delivered as: every error names the path, and nothing panics.
 
-use super::super::{GithubEvent, PayloadError, parse};
+use super::super::{CheckStatus, GithubEvent, PayloadError, ReviewState, parse};
 use serde_json::{Value, json};
 
 const HANDLED: [&str; 11] = [
@@ -128,8 +128,28 @@ fn elements_of_arrays_are_named_by_index() {
     payload["check_run"]["pull_requests"][1] = json!(2);
     assert_eq!(path_and_error("check_run", &payload).0, "$.check_run.pull_requests[1]");
     payload["check_run"]["pull_requests"] = Value::Null;
-    payload["check_run"]["status"] = json!("dreaming");
-    assert_eq!(path_and_error("check_run", &payload).0, "$.check_run.status");
+}
+
+#[test]
+fn words_that_did_not_exist_when_this_was_written_lose_no_event() {
+    let mut payload = json!({
+        "repository": { "full_name": "owner/name", "id": 1 },
+        "check_run": { "id": 1, "name": "build", "head_sha": "abc", "status": "dreaming", "conclusion": null },
+    });
+    let status = |payload: &Value| match parse("check_run", payload).unwrap() {
+        GithubEvent::CheckRun(check) => check.status,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(status(&payload), CheckStatus::Queued);
+    payload["check_run"]["conclusion"] = json!("woken");
+    assert_eq!(status(&payload), CheckStatus::Completed);
+    let mut payload = pull_request();
+    payload["action"] = json!("submitted");
+    payload["review"] = json!({
+        "id": 1, "state": "enchanted", "user": { "login": "ada" }, "submitted_at": "2024-01-01T00:00:00Z",
+    });
+    let GithubEvent::Review(review) = parse("pull_request_review", &payload).unwrap() else { panic!() };
+    assert_eq!(review.state, ReviewState::Commented);
 }
 
 #[test]
