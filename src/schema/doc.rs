@@ -2,9 +2,7 @@
 
 use std::{fmt, ops::Deref, sync::Arc};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{id::Id, json, table::Table};
+use super::{id::Id, table::Table};
 use crate::time::Timestamp;
 
 /// A document: a row of table `T` with its id and creation time.
@@ -69,18 +67,6 @@ impl<T: Table> fmt::Debug for Doc<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, created_at, value } = self;
         f.debug_struct("Doc").field("id", id).field("created_at", created_at).field("value", value).finish()
-    }
-}
-
-impl<T: Table> Serialize for Doc<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        json::serialize_document(self, serializer)
-    }
-}
-
-impl<'de, T: Table> Deserialize<'de> for Doc<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        json::deserialize_document(deserializer)
     }
 }
 

@@ -10,7 +10,12 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{naming::is_table_name, table::Table};
+use super::{
+    key_type::KeyType,
+    naming::is_table_name,
+    reference::{NullableReference, ReferenceField},
+    table::Table,
+};
 use crate::{
     encoding::{KeyPart, KeyWriter},
     error::IdError,
@@ -207,6 +212,38 @@ impl<T: Table> de::Visitor<'_> for IdText<T> {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Id<T>, E> {
         text.parse().map_err(E::custom)
+    }
+}
+
+impl<T: Table> KeyType for Id<T> {
+    fn describe() -> String {
+        format!("Id<{}>", T::DEFINITION.name)
+    }
+}
+
+impl<P: Table> ReferenceField for Id<P> {
+    fn target() -> &'static str {
+        P::DEFINITION.name
+    }
+
+    fn referenced(&self) -> Option<u64> {
+        Some(self.as_u64())
+    }
+}
+
+impl<P: Table> ReferenceField for Option<Id<P>> {
+    fn target() -> &'static str {
+        P::DEFINITION.name
+    }
+
+    fn referenced(&self) -> Option<u64> {
+        self.map(Id::as_u64)
+    }
+}
+
+impl<P: Table> NullableReference for Option<Id<P>> {
+    fn clear(&mut self) {
+        *self = None;
     }
 }
 

@@ -3,44 +3,51 @@
 //! Nothing in here reads or writes a database. Bytes are made on the floor below, by `encoding`; which rows exist, the
 //! floors above know.
 //!
-//! - `macros`, `table_macro` and `draft_macro` are `schema!`, and `misuse` its compile errors; `naming` and `text_enum` serve it.
-//! - `definition` is what was declared, as constants.
-//! - `table` is what can be done with rows: `Table` with their type, `TableOps` without, `Tables` for many.
-//! - `id` and `doc` are what rows are known and handed out by; `json` is both in the formats of serde.
-//! - `index` is `Index` and the typed prefixes of its key; `key_type` and `reference` say which fields may be part of
-//!   one; `keys` makes a row's keys.
+//! - `naming`, `misuse` and `text_enum` serve `schema!`: names, compile errors, enums.
+//! - `definition` is what was declared, as constants; `key_type` and `reference` say which fields may be part of an
+//!   index, and `index_visitor` is shown them.
+//! - `table` is a type of rows; `id` and `doc` are what they are known and handed out by.
+//! - `index` is `Index` and the typed prefixes of its key; `keys` makes a row's keys.
+//! - `draft` and `json` are rows and documents in the formats of serde.
+//! - `table_ops` is what can be done with rows without their type: `TableOps` for one table, `Tables` for many.
+//! - `draft_macro`, `table_macro` and `macros` are `schema!`.
 //! - `catalog` is what the database remembers of its tables, and `evolution` compares it with what is declared.
 
-pub(crate) mod catalog;
+mod naming;
+mod misuse;
+mod text_enum;
 mod definition;
-mod doc;
-mod draft_macro;
-pub(crate) mod evolution;
+mod key_type;
+mod reference;
+mod index_visitor;
+mod draft;
+mod table;
 mod id;
 mod index;
+mod doc;
 mod json;
-mod key_type;
 mod keys;
-mod macros;
-mod misuse;
-mod naming;
-mod reference;
-mod table;
+mod table_ops;
+mod draft_macro;
 mod table_macro;
-mod text_enum;
+mod macros;
+pub(crate) mod catalog;
+pub(crate) mod evolution;
 
 pub(crate) use self::{
     definition::{IndexKind, OnDelete},
     id::id_text,
-    keys::IndexKeys,
-    table::{TableOps, decode_row, encode_row},
+    keys::{IndexKeys, referenced},
+    table::{decode_row, encode_row},
+    table_ops::TableOps,
 };
 pub use self::{
     doc::Doc,
     id::Id,
     index::{AsPart, Index, NextPart, Prefix},
     key_type::KeyType,
-    table::{Table, Tables},
+    table::Table,
+    table_ops::Tables,
     text_enum::UnknownVariant,
 };
 
@@ -50,18 +57,18 @@ pub(crate) mod macro_support {
 
     pub use super::{
         definition::*,
+        draft::{Draft, FieldSerializer, absent, deserialize_named, read_once, serialize_named},
         id::Id,
         index::{AsPart, Index, NextPart, OnePart, Prefix, TupleOfParts},
-        json::{
-            Draft, FieldSerializer, absent, deserialize_named, deserialize_row, read_once, serialize_named,
-            serialize_row,
-        },
+        index_visitor::IndexVisitor,
+        json::{deserialize_row, serialize_row},
         key_type::{KeyType, MultiField, UnknownField},
-        keys::{IndexVisitor, key_types, reference_target},
+        keys::{key_types, reference_target},
         misuse::*,
         naming::*,
         reference::{NullableReference, ReferenceField, clear_reference},
-        table::{Table, TableOps},
+        table::Table,
+        table_ops::TableOps,
         text_enum::{TextEnum, UnknownVariant, describe_enum, deserialize_variant, parse_variant},
     };
     pub use crate::{
