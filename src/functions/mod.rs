@@ -24,6 +24,7 @@ mod guard;
 
 mod description;
 mod errors;
+mod arguments;
 mod stats;
 
 mod function;
@@ -50,10 +51,12 @@ pub(crate) use self::{
     engine::Engine,
     environment::Environment,
     guard::guarded,
+    json::store_arguments,
     registry::{Functions, Runner},
 };
 pub use self::{
     action::{Action, ActionContext},
+    arguments::Arguments,
     description::{ArgumentDescription, Caller, Description, FunctionKind, Visibility},
     errors::{ApplicationError, CallError, FunctionError},
     function::{Function, Mutation, Query},

@@ -8,12 +8,12 @@ use std::collections::HashSet;
 
 use super::definition::{IndexDefinition, IndexKind, OnDelete};
 use crate::{
-    encoding::{FIRST_KEYSPACE, decode_value, encode_value},
+    encoding::{FIRST_KEYSPACE, Type, decode_value, encode_value},
     error::{OpenError, SchemaError},
 };
 
 /// The version that this release writes, and the newest that it reads.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Every table of the database, and the work that an interrupted opening left.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +69,8 @@ pub(crate) struct CatalogField {
     pub(crate) name: String,
     /// As it is written in Rust, without whitespace and paths.
     pub(crate) type_name: String,
+    /// What its type is made of.
+    pub(crate) of: Type,
 }
 
 /// One stored index.
@@ -108,7 +110,9 @@ pub(crate) enum IndexState {
 type StoredCatalog = (u32, Vec<StoredTable>, Vec<StoredDropped>);
 type StoredDropped = (u32, String, Option<String>);
 type StoredTable = (String, u32, u32, Vec<(u32, Vec<u8>)>, Vec<StoredLayout>, bool, Vec<StoredIndex>);
-type StoredLayout = (Vec<(u32, String, String)>, bool);
+type StoredLayout = (Vec<StoredField>, bool);
+/// Id, name, type as it is written, and the stored form of its description.
+type StoredField = (u32, String, String, Vec<u8>);
 /// Name, keyspace, kind, fields, key types, reference, and the next id while it is being built.
 type StoredIndex = (String, u32, u8, Vec<u32>, Vec<String>, Option<(String, u8)>, Option<u64>);
 
@@ -142,7 +146,7 @@ impl Catalog {
             return Err(OpenError::NewerFormat { file: "the catalog".to_owned(), found, supported });
         }
         if version != VERSION {
-            return Err(damaged(format!("version {version} never existed")).into());
+            return Err(SchemaError::EarlierFormat { found: version, supported: VERSION }.into());
         }
         let (next_keyspace, tables, dropping): StoredCatalog = decode_value(bytes).map_err(damaged)?;
         let tables = tables.into_iter().map(CatalogTable::from_stored).collect::<Result<_, _>>()?;
@@ -212,7 +216,7 @@ impl CatalogTable {
 
     fn to_stored(&self) -> StoredTable {
         let layout = |layout: &CatalogLayout| {
-            let fields = layout.fields.iter().map(|field| (field.id, field.name.clone(), field.type_name.clone()));
+            let fields = layout.fields.iter().map(CatalogField::to_stored);
             (fields.collect(), layout.is_live)
         };
         (
@@ -229,10 +233,10 @@ impl CatalogTable {
     fn from_stored(stored: StoredTable) -> Result<Self, SchemaError> {
         let (name, keyspace, next_field_id, defaults, layouts, is_rewriting, indexes) = stored;
         let layout = |(fields, is_live): StoredLayout| {
-            let fields = fields.into_iter().map(|(id, name, type_name)| CatalogField { id, name, type_name });
-            CatalogLayout { fields: fields.collect(), is_live }
+            let fields = fields.into_iter().map(CatalogField::from_stored).collect::<Result<_, _>>()?;
+            Ok::<_, SchemaError>(CatalogLayout { fields, is_live })
         };
-        let layouts = layouts.into_iter().map(layout).collect();
+        let layouts = layouts.into_iter().map(layout).collect::<Result<_, _>>()?;
         let indexes = indexes.into_iter().map(CatalogIndex::from_stored).collect::<Result<_, _>>()?;
         Ok(Self { name, keyspace, next_field_id, defaults, layouts, is_rewriting, indexes })
     }
@@ -247,6 +251,17 @@ impl CatalogLayout {
     /// The field with this name.
     pub(super) fn field_named(&self, name: &str) -> Option<&CatalogField> {
         self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+impl CatalogField {
+    fn to_stored(&self) -> StoredField {
+        (self.id, self.name.clone(), self.type_name.clone(), self.of.to_bytes())
+    }
+
+    fn from_stored((id, name, type_name, of): StoredField) -> Result<Self, SchemaError> {
+        let of = Type::from_bytes(&of).map_err(|error| damaged(format!("the type of field {name:?}: {error}")))?;
+        Ok(Self { id, name, type_name, of })
     }
 }
 
@@ -344,7 +359,12 @@ mod tests {
     }
 
     fn catalog() -> Catalog {
-        let field = |id, name: &str| CatalogField { id, name: name.to_owned(), type_name: "Vec<u8>".to_owned() };
+        let field = |id, name: &str| CatalogField {
+            id,
+            name: name.to_owned(),
+            type_name: "Vec<u8>".to_owned(),
+            of: Type::Bytes,
+        };
         let layouts = vec![
             CatalogLayout { fields: vec![field(0, "a"), field(3, "b")], is_live: false },
             CatalogLayout { fields: vec![field(3, "c"), field(4, "d")], is_live: true },

@@ -1,85 +1,124 @@
-//! Rows and documents in the formats of serde: objects with camelCase names, sequences where a format has no names.
+//! Values of known types in JSON, and in the other formats of serde.
 
-use std::sync::Arc;
-
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, MapAccess, SeqAccess},
-    ser::SerializeStruct,
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    marker::PhantomData,
 };
+
+use serde::{Deserializer, Serialize, Serializer, de, ser::Error as _};
+use serde_json::Value;
 
 use super::{
-    doc::Doc,
-    draft::{Draft, FieldSerializer, deserialize_named, read_once},
-    id::Id,
-    table::Table,
+    json_reader::{UnknownFields, read},
+    json_writer::{NonFinite, Stored},
 };
-use crate::time::Timestamp;
+use crate::{
+    encoding::{StoredReader, Type, Typed, decode_value, encode_value},
+    error::JsonError,
+};
 
-/// Writes a row as an object of its fields.
-pub fn serialize_row<T: Table, S: Serializer>(row: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut object = serializer.serialize_struct(T::DEFINITION.name, T::FIELD_NAMES.len())?;
-    row.serialize_fields(&mut FieldSerializer::new(&mut object, T::FIELD_NAMES))?;
-    object.end()
+fn unreadable(reason: impl Into<String>) -> JsonError {
+    JsonError::Unreadable { reason: reason.into() }
 }
 
-/// Reads a row from an object or a sequence of its fields.
-pub fn deserialize_row<'de, T: Table, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    deserialize_named::<T::Draft, D>("a row of table", T::DEFINITION.name, deserializer)
+/// The JSON form of a value.
+///
+/// # Errors
+///
+/// A value that has no stored form.
+pub(crate) fn to_json<T: Typed>(value: &T) -> Result<Value, JsonError> {
+    let stored = encode_value(value).map_err(unreadable)?;
+    stored_to_json(Type::of::<T>(), &stored)
 }
 
-impl<T: Table> Serialize for Doc<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct(T::DEFINITION.name, T::DOCUMENT_NAMES.len())?;
-        let mut fields = FieldSerializer::new(&mut object, T::DOCUMENT_NAMES);
-        fields.field(&self.id())?;
-        fields.field(&self.created_at())?;
-        self.serialize_fields(&mut fields)?;
-        object.end()
+/// The JSON form of a stored value of this type.
+///
+/// # Errors
+///
+/// Bytes that are no such value.
+pub(crate) fn stored_to_json(of: &Type, stored: &[u8]) -> Result<Value, JsonError> {
+    let reader = Cell::new(StoredReader::new(stored));
+    let json = serde_json::to_value(Stored::new(of, &reader, NonFinite::Text))
+        .map_err(|error| unreadable(error.to_string()))?;
+    reader.get().end().map_err(|error| unreadable(error.to_string()))?;
+    Ok(json)
+}
+
+/// The JSON form of a value, as text.
+///
+/// # Errors
+///
+/// A value that has no stored form.
+pub(crate) fn to_json_text<T: Typed>(value: &T, non_finite: NonFinite) -> Result<String, JsonError> {
+    let stored = encode_value(value).map_err(unreadable)?;
+    let reader = Cell::new(StoredReader::new(&stored));
+    serde_json::to_string(&Stored::new(Type::of::<T>(), &reader, non_finite))
+        .map_err(|error| unreadable(error.to_string()))
+}
+
+/// The value with this JSON form.
+///
+/// # Errors
+///
+/// JSON that is no such value.
+pub(crate) fn from_json<T: Typed>(json: &Value, unknown: UnknownFields) -> Result<T, JsonError> {
+    from_deserializer(json, unknown)
+}
+
+/// The value whose JSON form is this text.
+///
+/// # Errors
+///
+/// A text that is no JSON, or no such value.
+pub(crate) fn from_json_text<T: Typed>(text: &str, unknown: UnknownFields) -> Result<T, JsonError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = from_deserializer(&mut json, unknown)?;
+    json.end().map_err(|error| unreadable(error.to_string()))?;
+    Ok(value)
+}
+
+fn from_deserializer<'de, T: Typed, D: Deserializer<'de>>(
+    deserializer: D,
+    unknown: UnknownFields,
+) -> Result<T, JsonError> {
+    let failure = RefCell::new(None);
+    let stored = read(Type::of::<T>(), unknown, &failure, deserializer);
+    let stored = stored.map_err(|error| failure.take().unwrap_or_else(|| unreadable(error.to_string())))?;
+    decode_value(&stored).map_err(unreadable)
+}
+
+/// Writes a value in a format of serde: as JSON has it where people read, and else its stored form.
+pub fn serialize<T: Typed, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let stored = encode_value(value).map_err(S::Error::custom)?;
+    if serializer.is_human_readable() {
+        let reader = Cell::new(StoredReader::new(&stored));
+        Stored::new(Type::of::<T>(), &reader, NonFinite::Text).serialize(serializer)
+    } else {
+        serializer.serialize_bytes(&stored)
     }
 }
 
-impl<'de, T: Table> Deserialize<'de> for Doc<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserialize_named::<DocumentDraft<T>, D>("a row of table", T::DEFINITION.name, deserializer)
+/// Reads a value from a format of serde.
+pub fn deserialize<'de, T: Typed, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    if !deserializer.is_human_readable() {
+        return deserializer.deserialize_bytes(StoredForm(PhantomData));
     }
+    let stored = read(Type::of::<T>(), UnknownFields::Refuse, &RefCell::new(None), deserializer)?;
+    decode_value(&stored).map_err(de::Error::custom)
 }
 
-/// A document's own two fields, and those of its row.
-struct DocumentDraft<T: Table> {
-    id: Option<Id<T>>,
-    created_at: Option<Timestamp>,
-    row: T::Draft,
-}
+/// Reads a value from its stored form.
+struct StoredForm<T>(PhantomData<T>);
 
-impl<T: Table> Default for DocumentDraft<T> {
-    fn default() -> Self {
-        Self { id: None, created_at: None, row: T::Draft::default() }
-    }
-}
+impl<T: Typed> de::Visitor<'_> for StoredForm<T> {
+    type Value = T;
 
-impl<T: Table> Draft for DocumentDraft<T> {
-    type Value = Doc<T>;
-
-    const NAMES: &'static [&'static str] = T::DOCUMENT_NAMES;
-
-    fn read<'de, A: MapAccess<'de>>(&mut self, position: usize, map: &mut A) -> Result<(), A::Error> {
-        match position {
-            0 => read_once(&mut self.id, Self::NAMES[0], map),
-            1 => read_once(&mut self.created_at, Self::NAMES[1], map),
-            _ => self.row.read(position - 2, map),
-        }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stored form of a value")
     }
 
-    fn read_all<'de, A: SeqAccess<'de>>(&mut self, sequence: &mut A) -> Result<(), A::Error> {
-        self.id = sequence.next_element()?;
-        self.created_at = sequence.next_element()?;
-        self.row.read_all(sequence)
-    }
-
-    fn finish<E: de::Error>(self) -> Result<Doc<T>, E> {
-        let id = self.id.ok_or_else(|| E::missing_field(Self::NAMES[0]))?;
-        let created_at = self.created_at.ok_or_else(|| E::missing_field(Self::NAMES[1]))?;
-        Ok(Doc::new(id, created_at, Arc::new(self.row.finish()?)))
+    fn visit_bytes<E: de::Error>(self, stored: &[u8]) -> Result<T, E> {
+        decode_value(stored).map_err(E::custom)
     }
 }

@@ -86,6 +86,14 @@ macro_rules! __schema_items {
         $crate::__schema_enum! { $(#[$meta])* $vis enum $enum { $($variants)* } }
         $crate::__schema_items! { [$($name)*] $($rest)* }
     };
+    ([$($name:tt)*] $(#[$meta:meta])* $vis:vis open enum $enum:tt { $($variants:tt)* } $($rest:tt)*) => {
+        $crate::__schema_open_enum! { $(#[$meta])* $vis enum $enum { $($variants)* } }
+        $crate::__schema_items! { [$($name)*] $($rest)* }
+    };
+    ([$($name:tt)*] $(#[$meta:meta])* $vis:vis struct $struct:ident { $($fields:tt)* } $($rest:tt)*) => {
+        $crate::__schema_struct! { $(#[$meta])* $vis struct $struct { $($fields)* } }
+        $crate::__schema_items! { [$($name)*] $($rest)* }
+    };
     (
         [$($others:tt)*]
         $(#[$meta:meta])* $vis:vis table $table:tt in $name:tt { $($fields:tt)* } with { $($with:tt)* }
@@ -97,106 +105,6 @@ macro_rules! __schema_items {
     ([$($others:tt)*] $(#[$meta:meta])* $vis:vis table $table:tt in $name:tt { $($fields:tt)* } $($rest:tt)*) => {
         $crate::__schema_with! { { $(#[$meta])* $vis table $table in $name { $($fields)* } } [0] {} {} }
         $crate::__schema_items! { [$($others)* $name] $($rest)* }
-    };
-}
-
-/// Writes one enum.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __schema_enum {
-    (
-        $(#[$meta:meta])*
-        $vis:vis enum $enum:tt { $($(#[$variant_meta:meta])* $variant:ident = $text:tt),+ $(,)? }
-    ) => {
-        $(#[$meta])*
-        #[derive(
-            ::core::clone::Clone,
-            ::core::marker::Copy,
-            ::core::fmt::Debug,
-            ::core::cmp::PartialEq,
-            ::core::cmp::Eq,
-            ::core::cmp::PartialOrd,
-            ::core::cmp::Ord,
-            ::core::hash::Hash,
-        )]
-        #[allow(unreachable_pub)]
-        $vis enum $enum { $($(#[$variant_meta])* $variant,)+ }
-
-        #[allow(dead_code, unreachable_pub)]
-        impl $enum {
-            /// Every variant, in the order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The variant's text, which it is outside the program.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-        }
-
-        #[allow(non_snake_case)]
-        const _: () = {
-            impl $crate::__private::TextEnum for $enum {
-                const NAME: &'static str = $crate::__private::plain_name(::core::stringify!($enum));
-                const TEXTS: &'static [&'static str] = &[$($text),+];
-                const VARIANTS: &'static [Self] = Self::ALL;
-            }
-
-            impl ::core::fmt::Display for $enum {
-                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                    f.pad(self.as_str())
-                }
-            }
-
-            impl ::core::str::FromStr for $enum {
-                type Err = $crate::__private::UnknownVariant;
-
-                fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
-                    $crate::__private::parse_variant(text)
-                }
-            }
-
-            impl $crate::__private::serde::Serialize for $enum {
-                fn serialize<S>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error>
-                where
-                    S: $crate::__private::serde::Serializer,
-                {
-                    serializer.serialize_str(self.as_str())
-                }
-            }
-
-            impl<'de> $crate::__private::serde::Deserialize<'de> for $enum {
-                fn deserialize<D>(deserializer: D) -> ::core::result::Result<Self, D::Error>
-                where
-                    D: $crate::__private::serde::Deserializer<'de>,
-                {
-                    $crate::__private::deserialize_variant(deserializer)
-                }
-            }
-
-            impl $crate::__private::KeyPart for $enum {
-                fn encode_key(&self, key: &mut $crate::__private::KeyWriter) {
-                    key.push(&[*self as u8]);
-                }
-            }
-
-            impl $crate::__private::KeyType for $enum {
-                fn describe() -> ::std::string::String {
-                    $crate::__private::describe_enum(<Self as $crate::__private::TextEnum>::TEXTS)
-                }
-            }
-
-            const _: fn() = || {
-                const TEXTS: &[&str] = <$enum as $crate::__private::TextEnum>::TEXTS;
-                $($crate::__private::demand_variant_text(
-                    $crate::__private::Outcome::<{ $crate::__private::occurs_once(TEXTS, $text) }>,
-                    $text,
-                );)+
-                let $enum = ();
-                $crate::__private::demand_variant_count($crate::__private::Outcome::<{ TEXTS.len() <= 256 }>, $enum);
-            };
-        };
     };
 }
 

@@ -8,9 +8,10 @@
 //!   index, and `index_visitor` is shown them.
 //! - `table` is a type of rows; `id` and `doc` are what they are known and handed out by.
 //! - `index` is `Index` and the typed prefixes of its key; `keys` makes a row's keys.
-//! - `draft` and `json` are rows and documents in the formats of serde.
+//! - `json_writer` and `json_reader` are the JSON form of stored values, by the description of their type; `json` is that
+//!   of values whose type is known; `json_value` is `Json`, for types of serde's.
 //! - `table_ops` is what can be done with rows without their type: `TableOps` for one table, `Tables` for many.
-//! - `draft_macro`, `table_macro` and `macros` are `schema!`.
+//! - `typed_macro`, `enum_macro`, `struct_macro`, `table_macro` and `macros` are `schema!`.
 //! - `catalog` is what the database remembers of its tables, and `evolution` compares it with what is declared.
 
 mod naming;
@@ -20,15 +21,20 @@ mod definition;
 mod key_type;
 mod reference;
 mod index_visitor;
-mod draft;
+mod id_text;
+mod json_writer;
+mod json_value;
+mod json_reader;
+mod json;
 mod table;
 mod id;
 mod index;
 mod doc;
-mod json;
 mod keys;
 mod table_ops;
-mod draft_macro;
+mod typed_macro;
+mod enum_macro;
+mod struct_macro;
 mod table_macro;
 mod macros;
 pub(crate) mod catalog;
@@ -36,7 +42,11 @@ pub(crate) mod evolution;
 
 pub(crate) use self::{
     definition::{IndexKind, OnDelete},
-    id::id_text,
+    id_text::id_text,
+    json::{from_json, from_json_text, to_json, to_json_text},
+    json_reader::{UnknownFields, kind_of_json as kind_of},
+    json_value::exact_text,
+    json_writer::NonFinite,
     keys::{IndexKeys, referenced},
     table::{decode_row, encode_row},
     table_ops::TableOps,
@@ -45,6 +55,7 @@ pub use self::{
     doc::Doc,
     id::Id,
     index::{AsPart, Index, NextPart, Prefix},
+    json_value::Json,
     key_type::KeyType,
     table::Table,
     table_ops::Tables,
@@ -57,11 +68,10 @@ pub(crate) mod macro_support {
 
     pub use super::{
         definition::*,
-        draft::{Draft, FieldSerializer, absent, deserialize_named, read_once, serialize_named},
         id::Id,
         index::{AsPart, Index, NextPart, OnePart, Prefix, TupleOfParts},
         index_visitor::IndexVisitor,
-        json::{deserialize_row, serialize_row},
+        json::{deserialize, serialize},
         key_type::{KeyType, MultiField, UnknownField},
         keys::{key_types, reference_target},
         misuse::*,
@@ -69,10 +79,16 @@ pub(crate) mod macro_support {
         reference::{NullableReference, ReferenceField, clear_reference},
         table::Table,
         table_ops::TableOps,
-        text_enum::{TextEnum, UnknownVariant, describe_enum, deserialize_variant, parse_variant},
+        text_enum::{
+            TextEnum, UnknownVariant, decode_variant, describe_enum, describe_variants, deserialize_text,
+            deserialize_variant, parse_variant,
+        },
     };
     pub use crate::{
-        encoding::{KeyPart, KeyWriter, Layouts, RowReader, RowWriter, decode_value, encode_value},
+        encoding::{
+            DecodeError, Describer, EnumType, FieldType, KeyPart, KeyWriter, Layouts, RowReader, RowWriter,
+            StoredReader, StoredWriter, Type, Typed, decode_value, encode_value,
+        },
         error::RowError,
     };
 }

@@ -2,15 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Serialize, de::DeserializeOwned, ser::SerializeStruct};
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::{
-    definition::TableDefinition,
-    draft::{Draft, FieldSerializer},
-    index_visitor::IndexVisitor,
-};
+use super::{definition::TableDefinition, index_visitor::IndexVisitor};
 use crate::{
-    encoding::{Layouts, RowReader, RowWriter},
+    encoding::{Describer, FieldType, Layouts, RowReader, RowWriter, Typed},
     error::RowError,
     time::Timestamp,
 };
@@ -18,26 +14,18 @@ use crate::{
 /// A type whose values are the rows of a table. Only [`schema!`](crate::schema!) implements it.
 ///
 /// In JSON and other formats that name fields, a row is an object with the fields' names in camelCase. When it is read,
-/// unknown names are ignored, and an absent field takes its default, or `None` if it is an `Option`.
+/// unknown names are errors, and an absent field takes its default, or `None` if it is an `Option`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a table",
     label = "declare it with `schema! {{ pub table {Self} in \"…\" {{ … }} }}`"
 )]
-pub trait Table: Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Table: Typed + Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned {
     /// What was declared.
     const DEFINITION: &'static TableDefinition;
 
-    /// `_id`, `_creationTime` and the JSON names of the fields, in order.
+    /// What its fields are made of, in order.
     #[doc(hidden)]
-    const DOCUMENT_NAMES: &'static [&'static str];
-
-    /// The JSON names of the fields, in order.
-    #[doc(hidden)]
-    const FIELD_NAMES: &'static [&'static str] = Self::DOCUMENT_NAMES.split_at(2).1;
-
-    /// The fields while they are read from a format that may leave some out.
-    #[doc(hidden)]
-    type Draft: Draft<Value = Self>;
+    fn describe_fields(describer: &mut Describer) -> Vec<FieldType>;
 
     /// Appends every field to a stored row.
     #[doc(hidden)]
@@ -46,10 +34,6 @@ pub trait Table: Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned +
     /// Reads every field of a stored row.
     #[doc(hidden)]
     fn read_fields(row: &mut RowReader<'_>) -> Result<Self, RowError>;
-
-    /// Appends every field to an object of a self-describing format.
-    #[doc(hidden)]
-    fn serialize_fields<S: SerializeStruct>(&self, fields: &mut FieldSerializer<'_, S>) -> Result<(), S::Error>;
 
     /// Shows the fields of the index at this position.
     #[doc(hidden)]

@@ -143,7 +143,7 @@ impl WriteTx {
     }
 
     fn update<T: Table>(&mut self, old: &Doc<T>, new: T) -> Result<(), Error> {
-        if **old == new {
+        if old.is_same(&new) {
             return Ok(());
         }
         let table = self.read.tables.of::<T>()?;
