@@ -131,7 +131,7 @@ impl Db {
         T: PartialEq + Send + Sync + 'static,
         E: From<Error> + Send + Sync + 'static,
     {
-        Subscription::watch(&self.0.engine.reactor, Box::new(query), Label::Place(Location::caller()))
+        Subscription::watch(&self.0.engine.reactor, Box::new(query), T::eq, Label::Place(Location::caller()))
     }
 
     /// Runs a query on what is visible now. Where an equal query with equal arguments is live, and no visible commit has

@@ -5,10 +5,11 @@
 
 use std::{io, sync::Arc};
 
+mod json;
 mod registration;
 mod schedule;
 mod schema;
-pub use self::{registration::RegistrationError, schedule::ScheduleError, schema::SchemaError};
+pub use self::{json::JsonError, registration::RegistrationError, schedule::ScheduleError, schema::SchemaError};
 
 /// What any operation of the crate can answer: the errors of every phase under one roof.
 ///

@@ -58,9 +58,12 @@ mod transaction;
 pub use builder::Builder;
 pub use config::Config;
 pub use database::Db;
+pub use encoding::{
+    DecodeError, Describer, EnumType, FieldType, IntegerType, StoredReader, StoredWriter, StructType, Type, Typed,
+};
 pub use error::{
-    Error, FaultKind, IdError, OpenError, QueryError, RegistrationError, RowError, ScheduleError, SchemaError,
-    StorageError, TransactionError,
+    Error, FaultKind, IdError, JsonError, OpenError, QueryError, RegistrationError, RowError, ScheduleError,
+    SchemaError, StorageError, TransactionError,
 };
 pub use functions::{
     Action, ActionContext, ApplicationError, ArgumentDescription, CallError, Caller, Description, Function,
@@ -76,7 +79,7 @@ pub use scheduler::{
     ManualScheduler, Ran, Retry, Run, RunKind, Schedulable, Schedule, Scheduler, SchedulerFailure, SchedulerHealth,
     ThreadScheduler,
 };
-pub use schema::{AsPart, Doc, Id, Index, KeyType, NextPart, Prefix, Table, Tables, UnknownVariant};
+pub use schema::{AsPart, Doc, Id, Index, Json, KeyType, NextPart, Prefix, Table, Tables, UnknownVariant};
 pub use storage::{CheckpointFailure, CheckpointReport, Durability, disk};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp, Ts};
 pub use transaction::{
@@ -86,7 +89,8 @@ pub use transaction::{
 /// What a program that uses the crate needs: `use tropism::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        ActionContext, Config, Db, Doc, Durability, Id, ReadTx, Subscription, Timestamp, WriteTx, functions, schema,
+        ActionContext, Config, Db, Doc, Durability, Id, Json, ReadTx, Subscription, Timestamp, WriteTx, functions,
+        schema,
     };
 }
 
@@ -98,5 +102,5 @@ struct Readme;
 /// What `schema!` expands to; not for use by hand, and not covered by any promise.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::schema::macro_support::*;
+    pub use crate::{functions::Arguments, schema::macro_support::*};
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::{
     enums::*,
     error::{AgentError, Result},
@@ -15,56 +13,50 @@ use super::{
 };
 use crate::{Error, prelude::*};
 
-/// A project with its tasks, column by column.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProjectBoard {
-    /// The project.
-    pub project: Doc<Project>,
-    /// Every column, from backlog to done.
-    pub columns: Vec<Column>,
-}
+schema! {
+    /// A project with its tasks, column by column.
+    pub struct ProjectBoard {
+        /// The project.
+        project: Doc<Project>,
+        /// Every column, from backlog to done.
+        columns: Vec<Column>,
+    }
 
-/// A column of a board.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Column {
-    /// Which.
-    pub category: Category,
-    /// How many tasks it has.
-    pub count: usize,
-    /// They, in their order; the first 1,000 of them.
-    pub tasks: Vec<Doc<Task>>,
-}
+    /// A column of a board.
+    pub struct Column {
+        /// Which.
+        category: Category,
+        /// How many tasks it has.
+        count: usize,
+        /// They, in their order; the first 1,000 of them.
+        tasks: Vec<Doc<Task>>,
+    }
 
-/// A pull request with what belongs to it, at most 1,000 of each.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PullRequestBoard {
-    /// The pull request.
-    pub pull_request: Doc<PullRequest>,
-    /// The task that it is for.
-    pub task: Option<Doc<Task>>,
-    /// What was said of it.
-    pub comments: Vec<Doc<PrComment>>,
-    /// What was found in it.
-    pub issues: Vec<Doc<PrIssue>>,
-    /// The checks of its newest commit.
-    pub checks: Vec<Doc<PrCheck>>,
-}
+    /// A pull request with what belongs to it, at most 1,000 of each.
+    pub struct PullRequestBoard {
+        /// The pull request.
+        pull_request: Doc<PullRequest>,
+        /// The task that it is for.
+        task: Option<Doc<Task>>,
+        /// What was said of it.
+        comments: Vec<Doc<PrComment>>,
+        /// What was found in it.
+        issues: Vec<Doc<PrIssue>>,
+        /// The checks of its newest commit.
+        checks: Vec<Doc<PrCheck>>,
+    }
 
-/// A server with its containers and its last hour.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServerBoard {
-    /// The server.
-    pub server: Doc<Server>,
-    /// What runs on it; the first 1,000.
-    pub containers: Vec<Doc<Container>>,
-    /// What it reported last.
-    pub latest: Option<Doc<ServerMetrics>>,
-    /// The hour up to that, minute by minute.
-    pub last_hour: Vec<MetricsPoint>,
+    /// A server with its containers and its last hour.
+    pub struct ServerBoard {
+        /// The server.
+        server: Doc<Server>,
+        /// What runs on it; the first 1,000.
+        containers: Vec<Doc<Container>>,
+        /// What it reported last.
+        latest: Option<Doc<ServerMetrics>>,
+        /// The hour up to that, minute by minute.
+        last_hour: Vec<MetricsPoint>,
+    }
 }
 
 functions! {

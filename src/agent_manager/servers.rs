@@ -1,7 +1,5 @@
 //! Servers, and how they do.
 
-use serde::Serialize;
-
 use super::{
     enums::*,
     error::{AgentError, Result, not_empty},
@@ -14,38 +12,36 @@ use super::{
 };
 use crate::prelude::*;
 
-/// How a server did in a stretch of time: averages of what was reported in it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MetricsPoint {
-    /// When the stretch begins.
-    pub at: Timestamp,
-    /// How many samples it has.
-    pub samples: usize,
-    /// Of all its processors, 0 to 100.
-    pub cpu_percent: f64,
-    /// The highest in the stretch.
-    pub cpu_percent_max: f64,
-    /// Memory in use.
-    pub memory_bytes: u64,
-    /// Disk in use.
-    pub disk_bytes: u64,
-    /// Of the last minute.
-    pub load_average: f64,
-    /// Received since the server was started, at the end of the stretch.
-    pub network_in_bytes: u64,
-    /// Sent since the server was started, at the end of the stretch.
-    pub network_out_bytes: u64,
-}
+schema! {
+    /// How a server did in a stretch of time: averages of what was reported in it.
+    pub struct MetricsPoint {
+        /// When the stretch begins.
+        at: Timestamp,
+        /// How many samples it has.
+        samples: usize,
+        /// Of all its processors, 0 to 100.
+        cpu_percent: f64,
+        /// The highest in the stretch.
+        cpu_percent_max: f64,
+        /// Memory in use.
+        memory_bytes: u64,
+        /// Disk in use.
+        disk_bytes: u64,
+        /// Of the last minute.
+        load_average: f64,
+        /// Received since the server was started, at the end of the stretch.
+        network_in_bytes: u64,
+        /// Sent since the server was started, at the end of the stretch.
+        network_out_bytes: u64,
+    }
 
-/// A server with the last that it reported.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct LatestMetrics {
-    /// Which.
-    pub server: Doc<Server>,
-    /// What, if it has ever reported.
-    pub metrics: Option<Doc<ServerMetrics>>,
+    /// A server with the last that it reported.
+    pub struct LatestMetrics {
+        /// Which.
+        server: Doc<Server>,
+        /// What, if it has ever reported.
+        metrics: Option<Doc<ServerMetrics>>,
+    }
 }
 
 /// Points in one chart.

@@ -1,7 +1,5 @@
 //! Webhook events, to look at and to replay.
 
-use serde::Serialize;
-
 use super::{
     enums::*,
     error::AgentError,
@@ -14,14 +12,15 @@ use super::{
 };
 use crate::prelude::*;
 
-/// Of how many events what became.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WebhookCount {
-    /// What.
-    pub status: WebhookStatus,
-    /// Of how many.
-    pub count: usize,
+schema! {
+    /// Of how many events what became.
+    #[derive(Eq)]
+    pub struct WebhookCount {
+        /// What.
+        status: WebhookStatus,
+        /// Of how many.
+        count: usize,
+    }
 }
 
 functions! {

@@ -8,8 +8,8 @@ use crate::time::Timestamp;
 
 /// A value that can be a part of an index key.
 ///
-/// Guarantee: for values of one type, the bytes compare as the values do. Floats compare in total order: −NaN, −∞, …,
-/// −0, +0, …, +∞, NaN.
+/// Guarantee: for values of one type, the bytes compare as the values do. Floats compare as numbers: −∞, …, 0, …, +∞, and
+/// after them NaN. Both zeros are one key, and every NaN is one key.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a part of an index key",
     note = "keys are integers, bool, floats, char, String, Vec<u8>, Option, Id, Timestamp, enums of `schema!`, and tuples"
@@ -52,7 +52,11 @@ macro_rules! float {
         impl KeyPart for $number {
             fn encode_key(&self, key: &mut KeyWriter) {
                 const SIGN: $bits = 1 << (<$bits>::BITS - 1);
-                let bits = self.to_bits();
+                let bits = match *self {
+                    zero if zero == 0.0 => 0,
+                    number if number.is_nan() => !SIGN,
+                    number => number.to_bits(),
+                };
                 // Larger magnitudes of negative numbers are smaller values, so all their bits are flipped.
                 key.part(&if bits & SIGN == 0 { bits | SIGN } else { !bits });
             }
@@ -188,11 +192,15 @@ mod tests {
         }
 
         #[test]
-        fn floats_keep_their_total_order(a: u64, b: u64) {
+        fn floats_keep_their_order(a: u64, b: u64) {
             let (x, y) = (f64::from_bits(a), f64::from_bits(b));
-            prop_assert_eq!(encoded(&x).cmp(&encoded(&y)), x.total_cmp(&y));
+            if let Some(order) = x.partial_cmp(&y) {
+                prop_assert_eq!(encoded(&x).cmp(&encoded(&y)), order);
+            }
             let (x, y) = (f32::from_bits(a as u32), f32::from_bits(b as u32));
-            prop_assert_eq!(encoded(&x).cmp(&encoded(&y)), x.total_cmp(&y));
+            if let Some(order) = x.partial_cmp(&y) {
+                prop_assert_eq!(encoded(&x).cmp(&encoded(&y)), order);
+            }
         }
 
         #[test]
@@ -228,6 +236,20 @@ mod tests {
             keeps_order(&Timestamp::from_millis(a.3), &Timestamp::from_millis(b.3));
             keeps_order(&Some(a.0), &Some(b.0));
         }
+    }
+
+    #[test]
+    fn both_zeros_are_one_key_and_every_nan_is_the_last_one() {
+        assert_eq!(encoded(&-0.0f64), encoded(&0.0f64));
+        assert_eq!(encoded(&-0.0f32), encoded(&0.0f32));
+        for nan in [f64::NAN, -f64::NAN, f64::from_bits(0x7ff0_0000_0000_0001), f64::from_bits(u64::MAX)] {
+            assert_eq!(encoded(&nan), [0xff; 8]);
+        }
+        for nan in [f32::NAN, -f32::NAN, f32::from_bits(0x7f80_0001), f32::from_bits(u32::MAX)] {
+            assert_eq!(encoded(&nan), [0xff; 4]);
+        }
+        assert!(encoded(&f64::INFINITY) < encoded(&f64::NAN));
+        assert!(encoded(&f32::INFINITY) < encoded(&f32::NAN));
     }
 
     #[test]

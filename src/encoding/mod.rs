@@ -1,21 +1,31 @@
 //! Values to bytes and back.
 //!
-//! This floor knows bytes and their order. It must not know tables, files or transactions.
+//! This floor knows bytes and their order, and what types are made of. It must not know tables, files or transactions.
 //!
-//! - `key.rs`: composite keys, and the writer that builds them.
-//! - `key_part.rs`: values as bytes that sort as the values do.
-//! - `row.rs`: rows; the one file that names bincode.
-//! - `byte_range.rs`: ranges of keys.
+//! - `byte_range`: ranges of keys.
+//! - `key`: composite keys, and the writer that builds them.
+//! - `key_part`: values as bytes that sort as the values do.
+//! - `stored`: the bytes that stored values are made of.
+//! - `description`: what a type is made of.
+//! - `typed`: types that are known structurally.
+//! - `row`: rows, field by field.
 
 pub(crate) mod byte_range;
 mod key;
 mod key_part;
+mod stored;
+mod description;
+mod typed;
 mod row;
 
 pub(crate) use byte_range::ByteRange;
+pub(crate) use description::Scope;
+pub use description::{Describer, EnumType, FieldType, IntegerType, StructType, Type};
 pub use key::KeyWriter;
 pub(crate) use key::{FIRST_KEYSPACE, INDEX_KEYSPACE, KEYSPACE_BYTES, Key, KeyspaceKind, kind_of, prefix_end};
 pub use key_part::KeyPart;
 pub(crate) use key_part::timestamp_of_part;
 pub(crate) use row::{FieldSource, LayoutPlan, layout_of};
-pub use row::{Layouts, RowReader, RowWriter, decode_value, encode_value};
+pub use row::{Layouts, RowReader, RowWriter};
+pub use stored::{DecodeError, StoredReader, StoredWriter};
+pub use typed::{Typed, decode_value, encode_value};

@@ -1,106 +1,78 @@
-//! Rows: a layout number, the creation time, and then each field with its length. The one file that names bincode.
+//! Rows: a layout number, the creation time, and then each field with its length.
 //!
-//! A field's bytes are bincode 2 in its standard configuration, through serde. Lengths make fields skippable, so rows
-//! of earlier layouts can be read without knowing their types. `docs/format.md` describes the bytes.
+//! Lengths make fields skippable, so rows of earlier layouts can be read without knowing their types. `docs/format.md`
+//! describes the bytes.
 
 use std::sync::Arc;
 
-use bincode::{
-    config::{Configuration, Limit, LittleEndian, Varint, standard},
-    enc::write::Writer,
-    error::EncodeError,
+use super::{
+    stored::StoredWriter,
+    typed::{Typed, decode_value},
 };
-use serde::{Serialize, de::DeserializeOwned};
-
 use crate::{error::RowError, time::Timestamp};
 
-/// Whatever lengths damaged bytes claim, decoding a value reserves no more than this. bincode counts up to 16 bytes for
-/// a number that takes one, so the limit is 16 times the largest row: what could be written can be read.
-const DECODE_LIMIT_BYTES: usize = 256 << 20;
 /// Lengths below this take one byte.
 const SHORT: usize = 0x80;
 /// What the longest length takes.
 const MAX_LENGTH_BYTES: usize = (usize::BITS as usize).div_ceil(7);
 const CREATED_AT_BYTES: usize = 8;
 
-fn config() -> Configuration<LittleEndian, Varint, Limit<DECODE_LIMIT_BYTES>> {
-    standard().with_limit::<DECODE_LIMIT_BYTES>()
-}
-
-/// The bytes of one value.
-#[doc(hidden)]
-pub fn encode_value<V: Serialize>(value: &V) -> Result<Vec<u8>, String> {
-    bincode::serde::encode_to_vec(value, config()).map_err(|error| error.to_string())
-}
-
-/// The value of these bytes, all of them.
-#[doc(hidden)]
-pub fn decode_value<V: DeserializeOwned>(bytes: &[u8]) -> Result<V, String> {
-    // Borrowing spares the texts of enums an allocation.
-    let (value, read) = bincode::serde::borrow_decode_from_slice(bytes, config()).map_err(|error| error.to_string())?;
-    if read != bytes.len() {
-        return Err(format!("{} bytes are left over", bytes.len() - read));
-    }
-    Ok(value)
-}
-
 /// Builds the bytes of a row, field by field in the declared order.
 #[derive(Debug)]
 pub struct RowWriter {
-    bytes: Vec<u8>,
+    stored: StoredWriter,
 }
 
 impl RowWriter {
     pub(crate) fn new(layout: u32, created_at: Timestamp) -> Self {
         const USUAL_ROW_BYTES: usize = 512;
-        let mut bytes = Vec::with_capacity(USUAL_ROW_BYTES);
+        let mut stored = StoredWriter::with_capacity(USUAL_ROW_BYTES);
         let (layout, layout_bytes) = encode_length(layout as usize);
-        bytes.extend_from_slice(&layout[..layout_bytes]);
-        bytes.extend_from_slice(&created_at.as_millis().to_le_bytes());
-        Self { bytes }
+        stored.push(&layout[..layout_bytes]);
+        stored.push(&created_at.as_millis().to_le_bytes());
+        Self { stored }
     }
 
     /// Appends a field.
     ///
     /// # Errors
     ///
-    /// A value that serde or bincode refuses.
-    pub fn field<V: Serialize>(&mut self, name: &'static str, value: &V) -> Result<(), RowError> {
-        let start = self.bytes.len();
+    /// A value that has no stored form.
+    #[inline]
+    pub fn field<V: Typed>(&mut self, name: &'static str, value: &V) -> Result<(), RowError> {
+        let start = self.stored.bytes_mut().len();
         // Most fields are short: one byte is left free for the length, and only longer fields are moved.
-        self.bytes.push(0);
-        bincode::serde::encode_into_writer(value, Appender(&mut self.bytes), config())
-            .map_err(|error| RowError::Encode { field: name.to_owned(), reason: error.to_string() })?;
-        let size_bytes = self.bytes.len() - start - 1;
+        self.stored.push(&[0]);
+        value.encode(&mut self.stored);
+        self.end_field(name, start)
+    }
+
+    /// Fills in the length of the field that began there.
+    fn end_field(&mut self, name: &'static str, start: usize) -> Result<(), RowError> {
+        if let Some(reason) = self.stored.failure() {
+            return Err(RowError::Encode { field: name.to_owned(), reason: reason.to_owned() });
+        }
+        let bytes = self.stored.bytes_mut();
+        let size_bytes = bytes.len() - start - 1;
         match size_bytes < SHORT {
-            true => self.bytes[start] = size_bytes as u8,
-            false => self.widen_length(start, size_bytes),
+            true => bytes[start] = size_bytes as u8,
+            false => widen_length(bytes, start, size_bytes),
         }
         Ok(())
     }
 
-    /// Puts a length of several bytes where one was left free for it.
-    fn widen_length(&mut self, start: usize, size_bytes: usize) {
-        let (length, length_bytes) = encode_length(size_bytes);
-        let end = self.bytes.len();
-        self.bytes.resize(end + length_bytes - 1, 0);
-        self.bytes.copy_within(start + 1..end, start + length_bytes);
-        self.bytes[start..start + length_bytes].copy_from_slice(&length[..length_bytes]);
-    }
-
-    pub(crate) fn finish(self) -> Arc<[u8]> {
-        self.bytes.into()
+    pub(crate) fn finish(mut self) -> Arc<[u8]> {
+        self.stored.bytes_mut().as_slice().into()
     }
 }
 
-/// Lets bincode write at the end of a row.
-struct Appender<'a>(&'a mut Vec<u8>);
-
-impl Writer for Appender<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
+/// Puts a length of several bytes where one was left free for it.
+fn widen_length(bytes: &mut Vec<u8>, start: usize, size_bytes: usize) {
+    let (length, length_bytes) = encode_length(size_bytes);
+    let end = bytes.len();
+    bytes.resize(end + length_bytes - 1, 0);
+    bytes.copy_within(start + 1..end, start + length_bytes);
+    bytes[start..start + length_bytes].copy_from_slice(&length[..length_bytes]);
 }
 
 /// How rows of every layout that was ever used map to the fields that are declared today.
@@ -170,7 +142,7 @@ impl<'a> RowReader<'a> {
     /// # Errors
     ///
     /// Bytes that are no such value.
-    pub fn field<V: DeserializeOwned>(&mut self, name: &'static str) -> Result<V, RowError> {
+    pub fn field<V: Typed>(&mut self, name: &'static str) -> Result<V, RowError> {
         let value = match self.sources {
             None => self.stored.next().map(decode_value),
             Some(sources) => self.mapped_field(sources, name)?,
@@ -183,7 +155,7 @@ impl<'a> RowReader<'a> {
     }
 
     /// The next declared field of a row in an earlier layout; `None` if the row ends before it.
-    fn mapped_field<V: DeserializeOwned>(
+    fn mapped_field<V: Typed>(
         &mut self,
         sources: &'a [FieldSource],
         name: &'static str,
@@ -282,6 +254,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::encoding::encode_value;
 
     fn layouts(plans: Vec<LayoutPlan>) -> Layouts {
         Layouts { current: plans.len() as u32 - 1, plans }
@@ -289,8 +262,8 @@ mod tests {
 
     fn row(title: &str, labels: &[String], size: Option<i64>) -> Arc<[u8]> {
         let mut row = RowWriter::new(0, Timestamp::from_millis(7));
-        row.field("title", &title).expect("a string encodes");
-        row.field("labels", &labels).expect("a list encodes");
+        row.field("title", &title.to_owned()).expect("a string encodes");
+        row.field("labels", &labels.to_vec()).expect("a list encodes");
         row.field("size", &size).expect("an option encodes");
         row.finish()
     }

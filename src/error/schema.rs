@@ -96,6 +96,16 @@ pub enum SchemaError {
         /// The id it points to, as text.
         missing: String,
     },
+    /// The database was written by a version of this crate from before its first release.
+    #[error(
+        "the catalog has format {found}, of a version before the first release, and this release reads format {supported}; export the data with that version"
+    )]
+    EarlierFormat {
+        /// The format number found.
+        found: u8,
+        /// The format that this release reads.
+        supported: u8,
+    },
     /// The stored catalog cannot be read.
     #[error("the catalog is damaged ({reason}); restore the database from a backup")]
     DamagedCatalog {

@@ -9,6 +9,7 @@ use super::{
     stats::Measuring,
 };
 use crate::{
+    encoding::Typed,
     error::{Error, TransactionError},
     reactive::{Identity, Label, ReactorCore, Subscription},
     storage::Durability,
@@ -45,8 +46,8 @@ impl Engine {
         let identity = identity(&query);
         let body = Box::new(move |tx: &ReadTx| tx.run_query_ref(&*query));
         match identity {
-            Some(identity) => Subscription::share(&self.reactor, body, label, identity),
-            None => Subscription::watch(&self.reactor, body, label),
+            Some(identity) => Subscription::share(&self.reactor, body, Q::Output::is_same, label, identity),
+            None => Subscription::watch(&self.reactor, body, Q::Output::is_same, label),
         }
     }
 
@@ -120,9 +121,10 @@ impl WriteTx {
     }
 }
 
-/// Equal arguments have equal JSON. `None` for arguments that have none: such a query is not shared.
+/// `None` for arguments that are equal to no others: such a query is not shared.
 fn identity<Q: Query>(query: &Arc<Q>) -> Option<Identity> {
-    Some(Identity::new(Arc::clone(query), serde_json::to_vec(&**query).ok()?))
+    let (bytes, is_identity) = Q::arguments().identify(query)?;
+    Some(if is_identity { Identity::of_bytes::<Q>(bytes) } else { Identity::new(Arc::clone(query), bytes) })
 }
 
 pub(super) fn span<F: Function>(kind: FunctionKind) -> tracing::Span {

@@ -3,10 +3,14 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
+    arguments::Arguments,
     description::{Description, Visibility},
     errors::FunctionError,
 };
-use crate::transaction::{ReadTx, WriteTx};
+use crate::{
+    encoding::Typed,
+    transaction::{ReadTx, WriteTx},
+};
 
 /// What all functions have in common. The function is the struct of its arguments; in JSON they are an object.
 ///
@@ -46,10 +50,16 @@ pub trait Function: Serialize + DeserializeOwned + Send + Sync + 'static {
     const VISIBILITY: Visibility = Visibility::Internal;
 
     /// What it answers. A list query is best shared as a `Vec<Doc<T>>`.
-    type Output: Serialize + Send + Sync + 'static;
+    type Output: Typed;
 
     /// What it fails with: [`Error`](crate::Error), or a type of the application that is made from it.
     type Error: FunctionError;
+
+    /// How its arguments are read, stored and compared.
+    #[doc(hidden)]
+    fn arguments() -> Arguments<Self> {
+        Arguments::of_serde()
+    }
 
     /// What is said of it, for those who list functions.
     fn describe() -> Description {
@@ -59,7 +69,7 @@ pub trait Function: Serialize + DeserializeOwned + Send + Sync + 'static {
 
 /// A function that reads. It can be subscribed to, and sees the database and nothing else: not the time, randomness or
 /// the outside world. What it needs of those is an argument.
-pub trait Query: Function<Output: PartialEq> + PartialEq {
+pub trait Query: Function + PartialEq {
     /// Runs it.
     ///
     /// # Errors

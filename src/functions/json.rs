@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{description::ArgumentDescription, errors::CallError, function::Function};
+use super::{arguments::WrongArguments, description::ArgumentDescription, errors::CallError, function::Function};
+use crate::{
+    error::JsonError,
+    schema::{self, NonFinite},
+};
 
 /// An error of a function, without its type.
 pub(super) fn failed<F: Function>(error: F::Error) -> CallError {
@@ -13,56 +17,41 @@ pub(super) fn failed<F: Function>(error: F::Error) -> CallError {
 
 /// The result in JSON.
 pub(super) fn to_json<F: Function>(result: &F::Output) -> Result<Value, CallError> {
-    serde_json::to_value(result).map_err(|error| no_result::<F>(&error))
+    schema::to_json(result).map_err(|error| no_result::<F>(&error))
 }
 
 /// The result as the text of JSON.
 pub(super) fn to_text<F: Function>(result: &F::Output) -> Result<String, CallError> {
-    serde_json::to_string(result).map_err(|error| no_result::<F>(&error))
+    schema::to_json_text(result, NonFinite::Text).map_err(|error| no_result::<F>(&error))
 }
 
-fn no_result<F: Function>(error: &serde_json::Error) -> CallError {
+fn no_result<F: Function>(error: &JsonError) -> CallError {
     CallError::Result { function: F::NAME, reason: error.to_string() }
+}
+
+fn wrong<F: Function>(WrongArguments { field, reason }: WrongArguments) -> CallError {
+    CallError::Arguments { function: F::NAME, field, reason }
 }
 
 /// Reads stored arguments. Names that the function no longer knows are ignored.
 pub(super) fn parse_text<F: Function>(arguments: &str) -> Result<F, CallError> {
-    let mut json = serde_json::Deserializer::from_str(arguments);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = path_text(error.path());
-        CallError::Arguments { function: F::NAME, field, reason: error.inner().to_string() }
-    })
+    F::arguments().read_stored(arguments).map_err(wrong::<F>)
 }
 
-/// Reads arguments that somebody gives: an object, `null` for none. Unknown names are refused where names are known.
+/// Reads arguments that somebody gives: an object, `null` for none.
 pub(super) fn parse<F: Function>(arguments: Value) -> Result<F, CallError> {
-    let wrong = |field: String, reason: String| CallError::Arguments { function: F::NAME, field, reason };
     let arguments = if arguments.is_null() { Value::Object(Map::new()) } else { arguments };
-    let Some(given) = arguments.as_object() else {
-        return Err(wrong(String::new(), format!("an object was expected, and {} was given", kind_of(&arguments))));
-    };
-    let known = F::describe().arguments;
-    if let Some(known) = known
-        && let Some(name) = given.keys().find(|name| !known.iter().any(|argument| argument.name == name.as_str()))
-    {
-        let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
-        return Err(wrong(name.clone(), format!("there is no such argument; there are {names:?}")));
+    if !arguments.is_object() {
+        let reason = format!("an object was expected, and {} was given", schema::kind_of(&arguments));
+        return Err(wrong::<F>(WrongArguments { field: String::new(), reason }));
     }
-    let missing = |message: &str| {
-        let names = known.unwrap_or_default().iter().map(|argument| argument.name);
-        names.filter(|name| !given.contains_key(*name)).find(|name| message.contains(&format!("`{name}`")))
-    };
-    serde_path_to_error::deserialize(&arguments).map_err(|error| {
-        let reason = error.inner().to_string();
-        let path = path_text(error.path());
-        match missing(&reason).filter(|_| path.is_empty()) {
-            Some(name) => wrong(name.to_owned(), format!("{reason}; expected {}", expected(known, name))),
-            None => {
-                let top = path.split(['.', '[']).next().unwrap_or_default().to_owned();
-                let of_type = expected(known, &top);
-                wrong(path, if of_type.is_empty() { reason } else { format!("{reason}; expected {of_type}") })
-            }
+    F::arguments().read(&arguments).map_err(|mut error| {
+        let top = error.field.split(['.', '[']).next().unwrap_or_default();
+        let declared = expected(F::describe().arguments, top);
+        if !declared.is_empty() {
+            error.reason = format!("{}; the argument is declared as `{declared}`", error.reason);
         }
+        wrong::<F>(error)
     })
 }
 
@@ -70,18 +59,7 @@ fn expected(known: Option<&[ArgumentDescription]>, name: &str) -> &'static str {
     known.unwrap_or_default().iter().find(|argument| argument.name == name).map_or("", |argument| argument.type_name)
 }
 
-fn path_text(path: &serde_path_to_error::Path) -> String {
-    let text = path.to_string();
-    if text == "." { String::new() } else { text }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
+/// The text from which the arguments of a function read back, or why there is none.
+pub(crate) fn store_arguments<F: Function>(function: &F) -> Result<String, String> {
+    F::arguments().store(function)
 }

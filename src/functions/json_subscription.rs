@@ -26,7 +26,7 @@ trait Values: Send + Sync {
 
 impl JsonSubscription {
     pub(super) fn new<Q: Query>(subscription: Subscription<Q::Output, Q::Error>) -> Self {
-        Self(Box::new(Typed::<Q>(subscription)))
+        Self(Box::new(Named::<Q>(subscription)))
     }
 
     /// Waits for the next value; `None` when the database is closed.
@@ -62,13 +62,13 @@ impl fmt::Debug for JsonSubscription {
     }
 }
 
-struct Typed<Q: Query>(Subscription<Q::Output, Q::Error>);
+struct Named<Q: Query>(Subscription<Q::Output, Q::Error>);
 
 fn to_json<Q: Query>(value: Value<Q::Output, Q::Error>) -> Arrived {
     value.map_err(CallError::of).and_then(|value: Arc<Q::Output>| json::to_json::<Q>(&value))
 }
 
-impl<Q: Query> Values for Typed<Q> {
+impl<Q: Query> Values for Named<Q> {
     fn recv(&self) -> Option<Arrived> {
         self.0.recv().map(to_json::<Q>)
     }

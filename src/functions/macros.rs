@@ -62,8 +62,8 @@
 ///
 /// - `pub` makes the struct and the function public; `pub internal` makes the function internal, so that no client can
 ///   call it by name; without `pub` both are internal.
-/// - Arguments are fields, all `pub`, of types that are `Clone`, `Debug`, `PartialEq` and serde's two traits. In JSON
-///   they have camelCase names; one with a default, and an `Option`, may be left out.
+/// - Arguments are fields, all `pub`, of types that are [`Typed`](crate::Typed), `Clone`, `Debug` and `PartialEq`. In
+///   JSON they have camelCase names; one with a default, and an `Option`, may be left out.
 /// - The result is a type, and then the error is [`Error`](crate::Error), or `Result<type, error>`.
 /// - The body is a block, in which each argument is a variable, or the name of a function that takes the transaction
 ///   (or context) and the struct.
@@ -178,32 +178,7 @@ macro_rules! __function {
             non_snake_case, unreachable_pub, unused_assignments, unused_mut, unused_variables, clippy::unit_arg
         )]
         const _: () = {
-            const __TROPISM_NAMES: &[&str] = &[$($crate::__schema_json_name!($argument)),*];
-
-            $crate::__draft! { [$vis] $name [__TROPISM_NAMES] { $($argument: $ty $(= $default)?,)* } }
-
-            impl $crate::__private::serde::Serialize for $name {
-                fn serialize<S>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error>
-                where
-                    S: $crate::__private::serde::Serializer,
-                {
-                    $crate::__private::serialize_named($text, __TROPISM_NAMES, serializer, |fields| {
-                        $(fields.field(&self.$argument)?;)*
-                        ::core::result::Result::Ok(())
-                    })
-                }
-            }
-
-            impl<'de> $crate::__private::serde::Deserialize<'de> for $name {
-                fn deserialize<D>(deserializer: D) -> ::core::result::Result<Self, D::Error>
-                where
-                    D: $crate::__private::serde::Deserializer<'de>,
-                {
-                    $crate::__private::deserialize_named::<__TropismDraft, D>(
-                        "the arguments of", $text, deserializer,
-                    )
-                }
-            }
+            $crate::__typed_struct! { $name { $($argument: $ty $(= $default)?,)* } }
 
             impl $crate::Function for $name {
                 const NAME: &'static str = $text;
@@ -211,6 +186,10 @@ macro_rules! __function {
 
                 type Output = $output;
                 type Error = $error;
+
+                fn arguments() -> $crate::__private::Arguments<Self> {
+                    $crate::__private::Arguments::typed()
+                }
 
                 fn describe() -> $crate::Description {
                     const ARGUMENTS: &[$crate::ArgumentDescription] = &[$($crate::ArgumentDescription {

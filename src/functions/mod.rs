@@ -21,6 +21,7 @@
 
 mod description;
 mod errors;
+mod arguments;
 mod stats;
 
 mod function;
@@ -46,10 +47,12 @@ pub(crate) use self::{
     action::Attempt,
     engine::Engine,
     environment::Environment,
+    json::store_arguments,
     registry::{Functions, Runner},
 };
 pub use self::{
     action::{Action, ActionContext},
+    arguments::Arguments,
     description::{ArgumentDescription, Caller, Description, FunctionKind, Visibility},
     errors::{ApplicationError, CallError, FunctionError},
     function::{Function, Mutation, Query},

@@ -14,7 +14,7 @@ use super::{
     live_query::{Label, LiveQuery, LiveQueryId},
     reactor::ReactorCore,
     shared::{Found, Identity},
-    watched_query::{Body, Last, WatchedQuery},
+    watched_query::{Body, IsSame, Last, WatchedQuery},
 };
 use crate::{
     error::{Error, QueryError, StorageError},
@@ -49,14 +49,19 @@ pub struct Subscription<T, E = Error> {
 
 impl<T, E> Subscription<T, E>
 where
-    T: PartialEq + Send + Sync + 'static,
+    T: Send + Sync + 'static,
     E: From<Error> + Send + Sync + 'static,
 {
     /// Evaluates the query on the caller's thread and registers it, without a gap in between.
-    pub(crate) fn watch(core: &Arc<ReactorCore>, body: Body<T, E>, label: Label) -> Result<Self, Error> {
+    pub(crate) fn watch(
+        core: &Arc<ReactorCore>,
+        body: Body<T, E>,
+        is_same: IsSame<T>,
+        label: Label,
+    ) -> Result<Self, Error> {
         Reentrancy::check_may_read(core.pipeline.identity(), "Db::watch")?;
         let id = core.registry.new_id().ok_or(StorageError::Closed)?;
-        let query = Arc::new(WatchedQuery::new(id, body, label));
+        let query = Arc::new(WatchedQuery::new(id, body, is_same, label));
         Ok(Self::begin(core, &query, query.lock(), None)?)
     }
 
@@ -64,13 +69,14 @@ where
     pub(crate) fn share(
         core: &Arc<ReactorCore>,
         body: Body<T, E>,
+        is_same: IsSame<T>,
         label: Label,
         identity: Identity,
     ) -> Result<Self, Error> {
         // Within a query, another may also be waiting for this one.
         Reentrancy::check_may_read(core.pipeline.identity(), "Db::subscribe")?;
         let id = core.registry.new_id().ok_or(StorageError::Closed)?;
-        let query = Arc::new(WatchedQuery::new(id, body, label));
+        let query = Arc::new(WatchedQuery::new(id, body, is_same, label));
         let identity = Arc::new(identity);
         loop {
             // Locked before others can find it: they wait for its first value.
@@ -271,7 +277,7 @@ pub struct Iter<'a, T, E> {
 
 impl<T, E> Iterator for Iter<'_, T, E>
 where
-    T: PartialEq + Send + Sync + 'static,
+    T: Send + Sync + 'static,
     E: From<Error> + Send + Sync + 'static,
 {
     type Item = Value<T, E>;
@@ -288,7 +294,7 @@ where
 
 impl<'a, T, E> IntoIterator for &'a Subscription<T, E>
 where
-    T: PartialEq + Send + Sync + 'static,
+    T: Send + Sync + 'static,
     E: From<Error> + Send + Sync + 'static,
 {
     type Item = Value<T, E>;

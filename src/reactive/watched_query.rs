@@ -21,6 +21,9 @@ use crate::{
 /// The closure of a live query.
 pub(crate) type Body<T, E> = Box<dyn Fn(&ReadTx) -> Result<T, E> + Send + Sync>;
 
+/// Whether two results are the same, so that the later one is not delivered.
+pub(crate) type IsSame<T> = fn(&T, &T) -> bool;
+
 /// The newest value of a live query; locked, by whoever evaluates it.
 pub(super) type Last<'a, T, E> = RwLockWriteGuard<'a, Option<Value<T, E>>>;
 
@@ -32,6 +35,7 @@ pub(super) type Last<'a, T, E> = RwLockWriteGuard<'a, Option<Value<T, E>>>;
 pub(super) struct WatchedQuery<T, E> {
     id: u64,
     body: Body<T, E>,
+    is_same: IsSame<T>,
     label: Label,
     last: RwLock<Option<Value<T, E>>>,
     subscribers: Mutex<Subscribers<T, E>>,
@@ -55,9 +59,9 @@ pub(super) struct Displaced<T, E> {
 }
 
 impl<T, E> WatchedQuery<T, E> {
-    pub(super) fn new(id: u64, body: Body<T, E>, label: Label) -> Self {
+    pub(super) fn new(id: u64, body: Body<T, E>, is_same: IsSame<T>, label: Label) -> Self {
         let subscribers = Subscribers { open: Vec::new(), next_id: 0, is_ended: false };
-        Self { id, body, label, last: RwLock::new(None), subscribers: Mutex::new(subscribers) }
+        Self { id, body, is_same, label, last: RwLock::new(None), subscribers: Mutex::new(subscribers) }
     }
 
     /// Which live query of the database it is.
@@ -115,7 +119,6 @@ impl<T, E> WatchedQuery<T, E> {
 
 impl<T, E> WatchedQuery<T, E>
 where
-    T: PartialEq,
     E: From<Error>,
 {
     /// Evaluates it under the lock that the caller has taken. The caller drops what is displaced after the lock.
@@ -132,7 +135,7 @@ where
         let run = |tx: &ReadTx| {
             catch_unwind(AssertUnwindSafe(|| {
                 let value = (self.body)(tx)?;
-                let is_equal = matches!(&**last, Some(Ok(last)) if **last == value);
+                let is_equal = matches!(&**last, Some(Ok(last)) if (self.is_same)(last, &value));
                 Ok((value, is_equal))
             }))
         };
@@ -165,7 +168,7 @@ where
 
 impl<T, E> LiveQuery for WatchedQuery<T, E>
 where
-    T: PartialEq + Send + Sync,
+    T: Send + Sync,
     E: From<Error> + Send + Sync,
 {
     fn evaluate(&self, pipeline: &Pipeline, register: &mut dyn FnMut(u64, ReadSet)) -> Result<Evaluated, StorageError> {

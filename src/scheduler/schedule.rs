@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, ScheduleError},
-    functions::{Action, Environment, Function, Mutation},
+    functions::{Action, Environment, Function, Mutation, store_arguments},
     schema::Id,
     time::Timestamp,
     transaction::WriteTx,
@@ -201,13 +201,12 @@ fn millis(duration: Duration) -> u64 {
 
 /// The arguments as they are stored, if they read back.
 pub(super) fn stored_arguments<F: Function>(function: &F) -> Result<String, ScheduleError> {
-    let lost = |error: serde_json::Error| ScheduleError::Arguments { function: F::NAME, reason: error.to_string() };
-    let arguments = serde_json::to_string(function).map_err(lost)?;
+    let lost = |reason| ScheduleError::Arguments { function: F::NAME, reason };
+    let arguments = store_arguments(function).map_err(lost)?;
     if arguments.len() > MAX_JOB_ARGUMENTS_BYTES {
         let (size_bytes, limit_bytes) = (arguments.len(), MAX_JOB_ARGUMENTS_BYTES);
         return Err(ScheduleError::ArgumentsTooLarge { function: F::NAME, size_bytes, limit_bytes });
     }
-    serde_json::from_str::<F>(&arguments).map_err(lost)?;
     Ok(arguments)
 }
 

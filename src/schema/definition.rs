@@ -1,6 +1,8 @@
 //! What [`schema!`](crate::schema!) says about a table, as constants: the declared side that the catalog is compared
 //! with.
 
+use crate::encoding::Type;
+
 /// A value's bytes in a row, or why it has none.
 pub type EncodedValue = Result<Vec<u8>, String>;
 
@@ -22,6 +24,8 @@ pub struct FieldDefinition {
     pub name: &'static str,
     /// Its type as it was written.
     pub type_name: &'static str,
+    /// What its type is made of.
+    pub of: fn() -> &'static Type,
     /// Its name in earlier rows: `was "…"`.
     pub was: Option<&'static str>,
     /// The encoded default for rows that were written before the field existed.

@@ -10,9 +10,14 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{naming::is_table_name, table::Table};
+use super::{
+    id_text::{id_text, parse_id},
+    key_type::KeyType,
+    reference::{NullableReference, ReferenceField},
+    table::Table,
+};
 use crate::{
-    encoding::{KeyPart, KeyWriter},
+    encoding::{DecodeError, Describer, KeyPart, KeyWriter, StoredReader, StoredWriter, Type, Typed},
     error::IdError,
 };
 
@@ -41,67 +46,6 @@ impl<T> Id<T> {
     }
 }
 
-/// Digits and check symbols: no `i`, `l`, `o`, `u` and `z`, which are read as others. Their count is prime, so that
-/// every weight below has an inverse, on which the promise to find mistakes rests.
-const SYMBOLS: &[u8; 31] = b"0123456789abcdefghjkmnpqrstvwxy";
-const BASE: u64 = SYMBOLS.len() as u64;
-
-/// The text of an id of the table with this name; for messages about tables whose type is not at hand.
-pub(crate) fn id_text(table: &str, number: u64) -> String {
-    let mut digits = Vec::new();
-    let mut rest = number;
-    loop {
-        digits.push((rest % BASE) as usize);
-        rest /= BASE;
-        if rest == 0 {
-            break;
-        }
-    }
-    let mut text = String::with_capacity(table.len() + digits.len() + 2);
-    text.push_str(table);
-    text.push('_');
-    text.extend(digits.iter().rev().map(|&digit| char::from(SYMBOLS[digit])));
-    text.push(char::from(SYMBOLS[check_symbol(table, number)]));
-    text
-}
-
-/// The sum of the digits, weighted 1, 2, … from the last, plus the table's name as a number, modulo the base.
-///
-/// With the check symbol itself counted as weight -1, all weights (at most 13, for that many digits fill 64 bits)
-/// differ and none is zero: a wrong symbol changes the sum, and so does a swap of any two different ones.
-fn check_symbol(table: &str, number: u64) -> usize {
-    let mut sum = table.bytes().fold(0, |sum, byte| (sum * 256 + u64::from(byte)) % BASE);
-    let mut rest = number;
-    let mut weight = 1;
-    while rest > 0 {
-        sum += rest % BASE * weight;
-        rest /= BASE;
-        weight += 1;
-    }
-    (sum % BASE) as usize
-}
-
-/// Reads digits and check symbol of an id of the table with this name.
-fn parse_number(table: &str, symbols: &str) -> Result<u64, &'static str> {
-    let mut values = [0; 14];
-    let values = values.get_mut(..symbols.len()).ok_or("it is too long")?;
-    for (value, symbol) in values.iter_mut().zip(symbols.bytes()) {
-        *value = SYMBOLS.iter().position(|&known| known == symbol).ok_or("a symbol is none that ids are made of")?;
-    }
-    let Some((check, digits)) = values.split_last().filter(|(_, digits)| !digits.is_empty()) else {
-        return Err("it is too short");
-    };
-    if digits.len() > 1 && digits[0] == 0 {
-        return Err("it begins with a zero");
-    }
-    let mut number: u64 = 0;
-    for &digit in digits {
-        let shifted = number.checked_mul(BASE).and_then(|shifted| shifted.checked_add(digit as u64));
-        number = shifted.ok_or("its number is too large")?;
-    }
-    if *check == check_symbol(table, number) { Ok(number) } else { Err("it is mistyped") }
-}
-
 impl<T: Table> fmt::Display for Id<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&id_text(T::DEFINITION.name, self.number))
@@ -118,20 +62,7 @@ impl<T: Table> FromStr for Id<T> {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let expected = T::DEFINITION.name;
-        let malformed = |reason| IdError::Malformed { text: text.to_owned(), expected, reason };
-        let (table, symbols) = text.rsplit_once('_').ok_or_else(|| malformed("it names no table"))?;
-        let number = parse_number(table, symbols);
-        if table == expected {
-            return number.map(Self::from_raw).map_err(malformed);
-        }
-        // The check symbol covers the table's name: only if it fits is this another table's id and not a slip in ours.
-        match number {
-            Ok(_) if is_table_name(table) => {
-                Err(IdError::WrongTable { text: text.to_owned(), found: table.to_owned(), expected })
-            }
-            Ok(_) | Err(_) => Err(malformed("it does not begin with the table's name")),
-        }
+        parse_id(T::DEFINITION.name, text).map(Self::from_raw)
     }
 }
 
@@ -175,6 +106,24 @@ impl<T> KeyPart for Id<T> {
     }
 }
 
+impl<T: Table> Typed for Id<T> {
+    fn describe(_: &mut Describer) -> Type {
+        Type::Id(T::DEFINITION.name.to_owned())
+    }
+
+    fn encode(&self, stored: &mut StoredWriter) {
+        stored.number(self.number);
+    }
+
+    fn decode(stored: &mut StoredReader<'_>) -> Result<Self, DecodeError> {
+        stored.number().map(Self::from_raw)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
 impl<T: Table> Serialize for Id<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
@@ -210,6 +159,38 @@ impl<T: Table> de::Visitor<'_> for IdText<T> {
     }
 }
 
+impl<T: Table> KeyType for Id<T> {
+    fn describe() -> String {
+        format!("Id<{}>", T::DEFINITION.name)
+    }
+}
+
+impl<P: Table> ReferenceField for Id<P> {
+    fn target() -> &'static str {
+        P::DEFINITION.name
+    }
+
+    fn referenced(&self) -> Option<u64> {
+        Some(self.as_u64())
+    }
+}
+
+impl<P: Table> ReferenceField for Option<Id<P>> {
+    fn target() -> &'static str {
+        P::DEFINITION.name
+    }
+
+    fn referenced(&self) -> Option<u64> {
+        self.map(Id::as_u64)
+    }
+}
+
+impl<P: Table> NullableReference for Option<Id<P>> {
+    fn clear(&mut self) {
+        *self = None;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +203,7 @@ mod tests {
     /// Small and large ids, and some of every size between.
     fn sample() -> impl Iterator<Item = u64> {
         let mixed = (0..300u64).map(|seed| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (seed % 64));
-        (0..100).chain(mixed).chain([u64::MAX, u64::MAX - 1, BASE, BASE - 1, BASE.pow(12), BASE.pow(12) - 1])
+        (0..100).chain(mixed).chain([u64::MAX, u64::MAX - 1, 31u64, 31u64 - 1, 31u64.pow(12), 31u64.pow(12) - 1])
     }
 
     #[test]

@@ -1,241 +1,124 @@
-//! Rows and documents in the formats of serde: objects with camelCase names, sequences where a format has no names.
-//!
-//! What a derive would write, the macro and these functions do, so that the core does without one and a host may rename
-//! the crate.
+//! Values of known types in JSON, and in the other formats of serde.
 
-use std::{fmt, marker::PhantomData, slice, sync::Arc};
-
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, MapAccess, SeqAccess},
-    forward_to_deserialize_any,
-    ser::SerializeStruct,
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    marker::PhantomData,
 };
 
-use super::{doc::Doc, id::Id, table::Table};
-use crate::time::Timestamp;
+use serde::{Deserializer, Serialize, Serializer, de, ser::Error as _};
+use serde_json::Value;
 
-/// A value whose fields are read one after the other, each absent until it appears.
-pub trait Draft: Default {
-    /// What it becomes.
-    type Value;
+use super::{
+    json_reader::{UnknownFields, read},
+    json_writer::{NonFinite, Stored},
+};
+use crate::{
+    encoding::{StoredReader, Type, Typed, decode_value, encode_value},
+    error::JsonError,
+};
 
-    /// The fields' names.
-    const NAMES: &'static [&'static str];
-
-    /// Reads the field at this position of [`NAMES`](Self::NAMES), which must not have been read before.
-    fn read<'de, A: MapAccess<'de>>(&mut self, position: usize, map: &mut A) -> Result<(), A::Error>;
-
-    /// Reads all fields in their order, as far as the sequence goes.
-    fn read_all<'de, A: SeqAccess<'de>>(&mut self, sequence: &mut A) -> Result<(), A::Error>;
-
-    /// Gives absent fields their default; fails for one that has none.
-    fn finish<E: de::Error>(self) -> Result<Self::Value, E>;
+fn unreadable(reason: impl Into<String>) -> JsonError {
+    JsonError::Unreadable { reason: reason.into() }
 }
 
-/// Reads the value of a field that may appear once.
-pub fn read_once<'de, V: Deserialize<'de>, A: MapAccess<'de>>(
-    field: &mut Option<V>,
-    name: &'static str,
-    map: &mut A,
-) -> Result<(), A::Error> {
-    if field.is_some() {
-        return Err(de::Error::duplicate_field(name));
-    }
-    *field = Some(map.next_value()?);
-    Ok(())
+/// The JSON form of a value.
+///
+/// # Errors
+///
+/// A value that has no stored form.
+pub(crate) fn to_json<T: Typed>(value: &T) -> Result<Value, JsonError> {
+    let stored = encode_value(value).map_err(unreadable)?;
+    stored_to_json(Type::of::<T>(), &stored)
 }
 
-/// What stands for an absent field without a default: `None` for an `Option`, else an error that names the field.
-pub fn absent<'de, V: Deserialize<'de>, E: de::Error>(name: &'static str) -> Result<V, E> {
-    V::deserialize(Absent { name, error: PhantomData })
+/// The JSON form of a stored value of this type.
+///
+/// # Errors
+///
+/// Bytes that are no such value.
+pub(crate) fn stored_to_json(of: &Type, stored: &[u8]) -> Result<Value, JsonError> {
+    let reader = Cell::new(StoredReader::new(stored));
+    let json = serde_json::to_value(Stored::new(of, &reader, NonFinite::Text))
+        .map_err(|error| unreadable(error.to_string()))?;
+    reader.get().end().map_err(|error| unreadable(error.to_string()))?;
+    Ok(json)
 }
 
-/// A deserializer that has nothing to offer: it answers those who ask for an option, and no others.
-struct Absent<E> {
-    name: &'static str,
-    error: PhantomData<E>,
+/// The JSON form of a value, as text.
+///
+/// # Errors
+///
+/// A value that has no stored form.
+pub(crate) fn to_json_text<T: Typed>(value: &T, non_finite: NonFinite) -> Result<String, JsonError> {
+    let stored = encode_value(value).map_err(unreadable)?;
+    let reader = Cell::new(StoredReader::new(&stored));
+    serde_json::to_string(&Stored::new(Type::of::<T>(), &reader, non_finite))
+        .map_err(|error| unreadable(error.to_string()))
 }
 
-impl<'de, E: de::Error> Deserializer<'de> for Absent<E> {
-    type Error = E;
-
-    fn deserialize_any<V: de::Visitor<'de>>(self, _: V) -> Result<V::Value, E> {
-        Err(E::missing_field(self.name))
-    }
-
-    fn deserialize_option<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_none()
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
+/// The value with this JSON form.
+///
+/// # Errors
+///
+/// JSON that is no such value.
+pub(crate) fn from_json<T: Typed>(json: &Value, unknown: UnknownFields) -> Result<T, JsonError> {
+    from_deserializer(json, unknown)
 }
 
-/// Appends fields to an object, each under the next name.
-pub struct FieldSerializer<'a, S> {
-    target: &'a mut S,
-    names: slice::Iter<'static, &'static str>,
+/// The value whose JSON form is this text.
+///
+/// # Errors
+///
+/// A text that is no JSON, or no such value.
+pub(crate) fn from_json_text<T: Typed>(text: &str, unknown: UnknownFields) -> Result<T, JsonError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = from_deserializer(&mut json, unknown)?;
+    json.end().map_err(|error| unreadable(error.to_string()))?;
+    Ok(value)
 }
 
-impl<S: SerializeStruct> FieldSerializer<'_, S> {
-    /// Appends the next field.
-    pub fn field<V: Serialize>(&mut self, value: &V) -> Result<(), S::Error> {
-        let name = self.names.next().expect("the macro names as many fields as it appends");
-        self.target.serialize_field(name, value)
-    }
-}
-
-/// Writes a row as an object of its fields.
-pub fn serialize_row<T: Table, S: Serializer>(row: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut object = serializer.serialize_struct(T::DEFINITION.name, T::FIELD_NAMES.len())?;
-    row.serialize_fields(&mut FieldSerializer { target: &mut object, names: T::FIELD_NAMES.iter() })?;
-    object.end()
-}
-
-/// Reads a row from an object or a sequence of its fields.
-pub fn deserialize_row<'de, T: Table, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    deserialize_named::<T::Draft, D>("a row of table", T::DEFINITION.name, deserializer)
-}
-
-/// Writes an object of named fields; `write` appends them.
-pub fn serialize_named<S: Serializer>(
-    what: &'static str,
-    names: &'static [&'static str],
-    serializer: S,
-    write: impl FnOnce(&mut FieldSerializer<'_, S::SerializeStruct>) -> Result<(), S::Error>,
-) -> Result<S::Ok, S::Error> {
-    let mut object = serializer.serialize_struct(what, names.len())?;
-    write(&mut FieldSerializer { target: &mut object, names: names.iter() })?;
-    object.end()
-}
-
-/// Reads an object of named fields; `what` and `name` say what was expected where there is something else.
-pub fn deserialize_named<'de, F: Draft, D: Deserializer<'de>>(
-    what: &'static str,
-    name: &'static str,
+fn from_deserializer<'de, T: Typed, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<F::Value, D::Error> {
-    deserializer.deserialize_struct(name, F::NAMES, DraftVisitor::<F> { what, name, draft: PhantomData })
+    unknown: UnknownFields,
+) -> Result<T, JsonError> {
+    let failure = RefCell::new(None);
+    let stored = read(Type::of::<T>(), unknown, &failure, deserializer);
+    let stored = stored.map_err(|error| failure.take().unwrap_or_else(|| unreadable(error.to_string())))?;
+    decode_value(&stored).map_err(unreadable)
 }
 
-/// Writes a document as one flat object.
-pub(super) fn serialize_document<T: Table, S: Serializer>(doc: &Doc<T>, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut object = serializer.serialize_struct(T::DEFINITION.name, T::DOCUMENT_NAMES.len())?;
-    let mut fields = FieldSerializer { target: &mut object, names: T::DOCUMENT_NAMES.iter() };
-    fields.field(&doc.id())?;
-    fields.field(&doc.created_at())?;
-    doc.serialize_fields(&mut fields)?;
-    object.end()
-}
-
-/// Reads a document from a flat object, or from a sequence of id, creation time and fields.
-pub(super) fn deserialize_document<'de, T: Table, D: Deserializer<'de>>(deserializer: D) -> Result<Doc<T>, D::Error> {
-    deserialize_named::<DocumentDraft<T>, D>("a row of table", T::DEFINITION.name, deserializer)
-}
-
-/// A document's own two fields, and those of its row.
-struct DocumentDraft<T: Table> {
-    id: Option<Id<T>>,
-    created_at: Option<Timestamp>,
-    row: T::Draft,
-}
-
-impl<T: Table> Default for DocumentDraft<T> {
-    fn default() -> Self {
-        Self { id: None, created_at: None, row: T::Draft::default() }
+/// Writes a value in a format of serde: as JSON has it where people read, and else its stored form.
+pub fn serialize<T: Typed, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    let stored = encode_value(value).map_err(S::Error::custom)?;
+    if serializer.is_human_readable() {
+        let reader = Cell::new(StoredReader::new(&stored));
+        Stored::new(Type::of::<T>(), &reader, NonFinite::Text).serialize(serializer)
+    } else {
+        serializer.serialize_bytes(&stored)
     }
 }
 
-impl<T: Table> Draft for DocumentDraft<T> {
-    type Value = Doc<T>;
-
-    const NAMES: &'static [&'static str] = T::DOCUMENT_NAMES;
-
-    fn read<'de, A: MapAccess<'de>>(&mut self, position: usize, map: &mut A) -> Result<(), A::Error> {
-        match position {
-            0 => read_once(&mut self.id, Self::NAMES[0], map),
-            1 => read_once(&mut self.created_at, Self::NAMES[1], map),
-            _ => self.row.read(position - 2, map),
-        }
+/// Reads a value from a format of serde.
+pub fn deserialize<'de, T: Typed, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    if !deserializer.is_human_readable() {
+        return deserializer.deserialize_bytes(StoredForm(PhantomData));
     }
-
-    fn read_all<'de, A: SeqAccess<'de>>(&mut self, sequence: &mut A) -> Result<(), A::Error> {
-        self.id = sequence.next_element()?;
-        self.created_at = sequence.next_element()?;
-        self.row.read_all(sequence)
-    }
-
-    fn finish<E: de::Error>(self) -> Result<Doc<T>, E> {
-        let id = self.id.ok_or_else(|| E::missing_field(Self::NAMES[0]))?;
-        let created_at = self.created_at.ok_or_else(|| E::missing_field(Self::NAMES[1]))?;
-        Ok(Doc::new(id, created_at, Arc::new(self.row.finish()?)))
-    }
+    let stored = read(Type::of::<T>(), UnknownFields::Refuse, &RefCell::new(None), deserializer)?;
+    decode_value(&stored).map_err(de::Error::custom)
 }
 
-/// Fills a draft from an object or a sequence.
-struct DraftVisitor<F> {
-    what: &'static str,
-    name: &'static str,
-    draft: PhantomData<F>,
-}
+/// Reads a value from its stored form.
+struct StoredForm<T>(PhantomData<T>);
 
-impl<'de, F: Draft> de::Visitor<'de> for DraftVisitor<F> {
-    type Value = F::Value;
+impl<T: Typed> de::Visitor<'_> for StoredForm<T> {
+    type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}", self.what, self.name)
+        f.write_str("the stored form of a value")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<F::Value, A::Error> {
-        let mut draft = F::default();
-        while let Some(position) = map.next_key_seed(PositionOf(F::NAMES))? {
-            match position {
-                Some(position) => draft.read(position, &mut map)?,
-                None => {
-                    map.next_value::<de::IgnoredAny>()?;
-                }
-            }
-        }
-        draft.finish()
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<F::Value, A::Error> {
-        let mut draft = F::default();
-        draft.read_all(&mut sequence)?;
-        draft.finish()
-    }
-}
-
-/// Reads a name and finds its position; `None` for one that is not in the list.
-struct PositionOf(&'static [&'static str]);
-
-impl<'de> de::DeserializeSeed<'de> for PositionOf {
-    type Value = Option<usize>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
-
-impl de::Visitor<'_> for PositionOf {
-    type Value = Option<usize>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a field")
-    }
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Option<usize>, E> {
-        Ok(self.0.iter().position(|&known| known == name))
-    }
-
-    fn visit_bytes<E: de::Error>(self, name: &[u8]) -> Result<Option<usize>, E> {
-        Ok(self.0.iter().position(|known| known.as_bytes() == name))
-    }
-
-    fn visit_u64<E: de::Error>(self, position: u64) -> Result<Option<usize>, E> {
-        Ok(usize::try_from(position).ok().filter(|&position| position < self.0.len()))
+    fn visit_bytes<E: de::Error>(self, stored: &[u8]) -> Result<T, E> {
+        decode_value(stored).map_err(E::custom)
     }
 }

@@ -1,6 +1,5 @@
 //! Which types of fields can be indexed, and how they are described to the catalog.
 
-use super::{id::Id, table::Table};
 use crate::{encoding::KeyPart, time::Timestamp};
 
 /// The type of a field that can be a part of an index's key.
@@ -41,12 +40,6 @@ impl KeyType for Vec<u8> {
 impl<T: KeyType> KeyType for Option<T> {
     fn describe() -> String {
         format!("Option<{}>", T::describe())
-    }
-}
-
-impl<T: Table> KeyType for Id<T> {
-    fn describe() -> String {
-        format!("Id<{}>", T::DEFINITION.name)
     }
 }
 

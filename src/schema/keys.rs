@@ -5,23 +5,12 @@
 
 use super::{
     definition::IndexKind,
+    index_visitor::IndexVisitor,
     key_type::{KeyType, MultiField},
     reference::ReferenceField,
     table::Table,
 };
 use crate::encoding::{Key, KeyWriter};
-
-/// Is shown what one index of table `T` is made of.
-pub trait IndexVisitor<T> {
-    /// The next field of the key.
-    fn part<K: KeyType>(&mut self, field: fn(&T) -> &K);
-
-    /// The field of a `multi` index.
-    fn elements<V: MultiField>(&mut self, field: fn(&T) -> &V);
-
-    /// The field that refers to a row; shown before the parts.
-    fn reference<R: ReferenceField>(&mut self, field: fn(&T) -> &R);
-}
 
 /// The types of an index's key, one description per part.
 pub fn key_types<T: Table>(index: usize) -> Vec<String> {
@@ -38,7 +27,7 @@ pub fn reference_target<T: Table>(index: usize) -> &'static str {
 }
 
 /// Number of the id that an index's first field holds: `None` if the index is no reference, or the field is null.
-pub(super) fn referenced<T: Table>(row: &T, index: usize) -> Option<u64> {
+pub(crate) fn referenced<T: Table>(row: &T, index: usize) -> Option<u64> {
     let mut referenced = Referenced { row, number: None };
     T::visit_index(index, &mut referenced);
     referenced.number
@@ -73,7 +62,7 @@ impl<'a> IndexKeys<'a> {
     }
 
     /// Adds the keys of every index of `row`.
-    pub(super) fn add_row<T: Table>(&mut self, row: &T) {
+    pub(crate) fn add_row<T: Table>(&mut self, row: &T) {
         let indexes = T::DEFINITION.indexes;
         assert_eq!(indexes.len(), self.keyspaces.len(), "every declared index has a keyspace");
         for (position, (index, &keyspace)) in indexes.iter().zip(self.keyspaces).enumerate() {
@@ -212,7 +201,7 @@ mod tests {
     #[test]
     fn a_row_has_one_key_per_index_and_one_per_distinct_element_of_a_multi_index() {
         let mut keys = IndexKeys::new(&[20, 21, 22, 23], 9);
-        task().write_index_keys(&mut keys);
+        keys.add_row(&task());
         let keys: Vec<(usize, Vec<u8>)> = keys.finish().into_iter().map(|(at, key)| (at, key.to_vec())).collect();
         let expected = [
             (0, key(20, |key| key.part(&(3u64, 1u8)))),
@@ -224,7 +213,7 @@ mod tests {
         assert_eq!(keys, expected);
         for position in 0..4 {
             let mut keys = IndexKeys::of_one(&[20, 21, 22, 23], 9, position);
-            task().write_index_keys(&mut keys);
+            keys.add_row(&task());
             let keys = keys.finish().into_iter().map(|(at, key)| (at, key.to_vec()));
             assert!(keys.eq(expected.iter().filter(|(at, _)| *at == position).cloned()));
         }
@@ -245,9 +234,9 @@ mod tests {
         assert_eq!(reference_target::<Task>(2), "tasks");
         let mut task = task();
         task.parent = Some(Id::from_raw(5));
-        assert_eq!([0, 1, 2, 3].map(|index| task.reference(index)), [Some(3), None, Some(5), None]);
+        assert_eq!([0, 1, 2, 3].map(|index| referenced(&task, index)), [Some(3), None, Some(5), None]);
         task.clear_reference(2);
         assert_eq!(task.parent, None);
-        assert_eq!([0, 1, 2, 3].map(|index| task.reference(index)), [Some(3), None, None, None]);
+        assert_eq!([0, 1, 2, 3].map(|index| referenced(&task, index)), [Some(3), None, None, None]);
     }
 }

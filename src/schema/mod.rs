@@ -3,44 +3,62 @@
 //! Nothing in here reads or writes a database. Bytes are made on the floor below, by `encoding`; which rows exist, the
 //! floors above know.
 //!
-//! - `macros`, `table_macro` and `draft_macro` are `schema!`, and `misuse` its compile errors; `naming` and `text_enum` serve it.
-//! - `definition` is what was declared, as constants.
-//! - `table` is what can be done with rows: `Table` with their type, `TableOps` without, `Tables` for many.
-//! - `id` and `doc` are what rows are known and handed out by; `json` is both in the formats of serde.
-//! - `index` is `Index` and the typed prefixes of its key; `key_type` and `reference` say which fields may be part of
-//!   one; `keys` makes a row's keys.
+//! - `naming`, `misuse` and `text_enum` serve `schema!`: names, compile errors, enums.
+//! - `definition` is what was declared, as constants; `key_type` and `reference` say which fields may be part of an
+//!   index, and `index_visitor` is shown them.
+//! - `table` is a type of rows; `id` and `doc` are what they are known and handed out by.
+//! - `index` is `Index` and the typed prefixes of its key; `keys` makes a row's keys.
+//! - `json_writer` and `json_reader` are the JSON form of stored values, by the description of their type; `json` is that
+//!   of values whose type is known; `json_value` is `Json`, for types of serde's.
+//! - `table_ops` is what can be done with rows without their type: `TableOps` for one table, `Tables` for many.
+//! - `typed_macro`, `enum_macro`, `struct_macro`, `table_macro` and `macros` are `schema!`.
 //! - `catalog` is what the database remembers of its tables, and `evolution` compares it with what is declared.
 
-pub(crate) mod catalog;
+mod naming;
+mod misuse;
+mod text_enum;
 mod definition;
-mod doc;
-mod draft_macro;
-pub(crate) mod evolution;
+mod key_type;
+mod reference;
+mod index_visitor;
+mod id_text;
+mod json_writer;
+mod json_value;
+mod json_reader;
+mod json;
+mod table;
 mod id;
 mod index;
-mod json;
-mod key_type;
+mod doc;
 mod keys;
-mod macros;
-mod misuse;
-mod naming;
-mod reference;
-mod table;
+mod table_ops;
+mod typed_macro;
+mod enum_macro;
+mod struct_macro;
 mod table_macro;
-mod text_enum;
+mod macros;
+pub(crate) mod catalog;
+pub(crate) mod evolution;
 
 pub(crate) use self::{
     definition::{IndexKind, OnDelete},
-    id::id_text,
-    keys::IndexKeys,
-    table::{TableOps, decode_row, encode_row},
+    id_text::id_text,
+    json::{from_json, from_json_text, to_json, to_json_text},
+    json_reader::{UnknownFields, kind_of_json as kind_of},
+    json_value::exact_text,
+    json_writer::NonFinite,
+    keys::{IndexKeys, referenced},
+    table::{decode_row, encode_row},
+    table_ops::TableOps,
 };
 pub use self::{
     doc::Doc,
     id::Id,
     index::{AsPart, Index, NextPart, Prefix},
+    json_value::Json,
     key_type::KeyType,
-    table::{Table, Tables},
+    table::Table,
+    table_ops::Tables,
     text_enum::UnknownVariant,
 };
 
@@ -52,20 +70,25 @@ pub(crate) mod macro_support {
         definition::*,
         id::Id,
         index::{AsPart, Index, NextPart, OnePart, Prefix, TupleOfParts},
-        json::{
-            Draft, FieldSerializer, absent, deserialize_named, deserialize_row, read_once, serialize_named,
-            serialize_row,
-        },
+        index_visitor::IndexVisitor,
+        json::{deserialize, serialize},
         key_type::{KeyType, MultiField, UnknownField},
-        keys::{IndexVisitor, key_types, reference_target},
+        keys::{key_types, reference_target},
         misuse::*,
         naming::*,
         reference::{NullableReference, ReferenceField, clear_reference},
-        table::{Table, TableOps},
-        text_enum::{TextEnum, UnknownVariant, describe_enum, deserialize_variant, parse_variant},
+        table::Table,
+        table_ops::TableOps,
+        text_enum::{
+            TextEnum, UnknownVariant, decode_variant, describe_enum, describe_variants, deserialize_text,
+            deserialize_variant, parse_variant,
+        },
     };
     pub use crate::{
-        encoding::{KeyPart, KeyWriter, Layouts, RowReader, RowWriter, decode_value, encode_value},
+        encoding::{
+            DecodeError, Describer, EnumType, FieldType, KeyPart, KeyWriter, Layouts, RowReader, RowWriter,
+            StoredReader, StoredWriter, Type, Typed, decode_value, encode_value,
+        },
         error::RowError,
     };
 }

@@ -1,7 +1,5 @@
 //! Fields that refer to a row of a table, and what an index may say about its deletion.
 
-use super::{id::Id, table::Table};
-
 /// The type of a field that refers to a row: what an index with `on delete` begins with.
 #[diagnostic::on_unimplemented(
     message = "`on delete` needs an index whose first field refers to a row",
@@ -15,26 +13,6 @@ pub trait ReferenceField {
     fn referenced(&self) -> Option<u64>;
 }
 
-impl<P: Table> ReferenceField for Id<P> {
-    fn target() -> &'static str {
-        P::DEFINITION.name
-    }
-
-    fn referenced(&self) -> Option<u64> {
-        Some(self.as_u64())
-    }
-}
-
-impl<P: Table> ReferenceField for Option<Id<P>> {
-    fn target() -> &'static str {
-        P::DEFINITION.name
-    }
-
-    fn referenced(&self) -> Option<u64> {
-        self.map(Id::as_u64)
-    }
-}
-
 /// The type of a field that refers to a row or to none: what an index with `on delete set null` begins with.
 #[diagnostic::on_unimplemented(
     message = "`on delete set null` needs a field that can be null",
@@ -43,12 +21,6 @@ impl<P: Table> ReferenceField for Option<Id<P>> {
 pub trait NullableReference {
     /// Makes it refer to none.
     fn clear(&mut self);
-}
-
-impl<P: Table> NullableReference for Option<Id<P>> {
-    fn clear(&mut self) {
-        *self = None;
-    }
 }
 
 /// Clears the reference, for the macro.

@@ -1,16 +1,12 @@
-//! [`Table`]: what the engine can do with the rows of a type; [`TableOps`]: the same without the type.
+//! [`Table`]: what the engine can do with the rows of a type.
 
-use std::{any::TypeId, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use serde::{Serialize, de::DeserializeOwned, ser::SerializeStruct};
+use serde::{Serialize, de::DeserializeOwned};
 
-use super::{
-    definition::TableDefinition,
-    json::{Draft, FieldSerializer},
-    keys::{self, IndexKeys, IndexVisitor},
-};
+use super::{definition::TableDefinition, index_visitor::IndexVisitor};
 use crate::{
-    encoding::{Layouts, RowReader, RowWriter},
+    encoding::{Describer, FieldType, Layouts, RowReader, RowWriter, Typed},
     error::RowError,
     time::Timestamp,
 };
@@ -18,26 +14,18 @@ use crate::{
 /// A type whose values are the rows of a table. Only [`schema!`](crate::schema!) implements it.
 ///
 /// In JSON and other formats that name fields, a row is an object with the fields' names in camelCase. When it is read,
-/// unknown names are ignored, and an absent field takes its default, or `None` if it is an `Option`.
+/// unknown names are errors, and an absent field takes its default, or `None` if it is an `Option`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a table",
     label = "declare it with `schema! {{ pub table {Self} in \"…\" {{ … }} }}`"
 )]
-pub trait Table: Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Table: Typed + Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned {
     /// What was declared.
     const DEFINITION: &'static TableDefinition;
 
-    /// `_id`, `_creationTime` and the JSON names of the fields, in order.
+    /// What its fields are made of, in order.
     #[doc(hidden)]
-    const DOCUMENT_NAMES: &'static [&'static str];
-
-    /// The JSON names of the fields, in order.
-    #[doc(hidden)]
-    const FIELD_NAMES: &'static [&'static str] = Self::DOCUMENT_NAMES.split_at(2).1;
-
-    /// The fields while they are read from a format that may leave some out.
-    #[doc(hidden)]
-    type Draft: Draft<Value = Self>;
+    fn describe_fields(describer: &mut Describer) -> Vec<FieldType>;
 
     /// Appends every field to a stored row.
     #[doc(hidden)]
@@ -47,10 +35,6 @@ pub trait Table: Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned +
     #[doc(hidden)]
     fn read_fields(row: &mut RowReader<'_>) -> Result<Self, RowError>;
 
-    /// Appends every field to an object of a self-describing format.
-    #[doc(hidden)]
-    fn serialize_fields<S: SerializeStruct>(&self, fields: &mut FieldSerializer<'_, S>) -> Result<(), S::Error>;
-
     /// Shows the fields of the index at this position.
     #[doc(hidden)]
     fn visit_index<V: IndexVisitor<Self>>(index: usize, visitor: &mut V);
@@ -58,25 +42,10 @@ pub trait Table: Clone + fmt::Debug + PartialEq + Serialize + DeserializeOwned +
     /// Sets the reference of the index at this position, which says `on delete set null`, to `None`.
     #[doc(hidden)]
     fn clear_reference(&mut self, index: usize);
-
-    /// Collects every key of every index, in the order of the definition.
-    #[doc(hidden)]
-    fn write_index_keys(&self, keys: &mut IndexKeys<'_>) {
-        keys.add_row(self);
-    }
-
-    /// Number of the id that the first field of the index holds: `None` if it is no reference, or null.
-    #[doc(hidden)]
-    fn reference(&self, index: usize) -> Option<u64> {
-        keys::referenced(self, index)
-    }
 }
 
 /// The bytes of a row.
-type StoredRow = Result<Arc<[u8]>, RowError>;
-
-/// The position of every index whose reference is not null, and the number of the id that it holds.
-type References = Result<Vec<(usize, u64)>, RowError>;
+pub(super) type StoredRow = Result<Arc<[u8]>, RowError>;
 
 /// The row as it is stored, in the layout with this number, which is the declared one.
 pub(crate) fn encode_row<T: Table>(value: &T, layout: u32, created_at: Timestamp) -> StoredRow {
@@ -90,150 +59,4 @@ pub(crate) fn decode_row<T: Table>(row: &[u8], layouts: &Layouts) -> Result<(T, 
     let mut reader = RowReader::new(row, layouts)?;
     let value = T::read_fields(&mut reader)?;
     Ok((value, reader.created_at()))
-}
-
-/// A table without its type: what opening, deleting with references and index building need.
-///
-/// Rows go in and out as stored; errors of decoding leave the row's id to the caller.
-#[derive(Debug, Clone, Copy)]
-pub struct TableOps {
-    /// What was declared.
-    pub definition: &'static TableDefinition,
-    /// The type that was erased.
-    pub type_id: fn() -> TypeId,
-    /// Collects every key of every index.
-    pub index_keys: fn(&[u8], &Layouts, &mut IndexKeys<'_>) -> Result<(), RowError>,
-    /// The position of every index whose reference is not null, and the number of the id that it holds.
-    pub references: fn(&[u8], &Layouts) -> References,
-    /// The row with the reference of one index set to `None`, in the current layout.
-    pub clear_reference: fn(&[u8], &Layouts, usize) -> StoredRow,
-    /// The row in the current layout.
-    pub rewrite: fn(&[u8], &Layouts) -> StoredRow,
-}
-
-impl TableOps {
-    /// Erases the type of `T`.
-    pub const fn of<T: Table>() -> Self {
-        Self {
-            definition: T::DEFINITION,
-            type_id: TypeId::of::<T>,
-            index_keys: index_keys::<T>,
-            references: references::<T>,
-            clear_reference: clear_reference::<T>,
-            rewrite: rewrite::<T>,
-        }
-    }
-}
-
-fn index_keys<T: Table>(row: &[u8], layouts: &Layouts, keys: &mut IndexKeys<'_>) -> Result<(), RowError> {
-    let (value, _) = decode_row::<T>(row, layouts)?;
-    value.write_index_keys(keys);
-    Ok(())
-}
-
-fn references<T: Table>(row: &[u8], layouts: &Layouts) -> References {
-    let (value, _) = decode_row::<T>(row, layouts)?;
-    let positions = 0..T::DEFINITION.indexes.len();
-    Ok(positions.filter_map(|position| Some((position, value.reference(position)?))).collect())
-}
-
-fn clear_reference<T: Table>(row: &[u8], layouts: &Layouts, index: usize) -> StoredRow {
-    let (mut value, created_at) = decode_row::<T>(row, layouts)?;
-    value.clear_reference(index);
-    encode_row(&value, layouts.current, created_at)
-}
-
-fn rewrite<T: Table>(row: &[u8], layouts: &Layouts) -> StoredRow {
-    let (value, created_at) = decode_row::<T>(row, layouts)?;
-    encode_row(&value, layouts.current, created_at)
-}
-
-/// One table, or a tuple of up to 24 elements of which each is one or again such a tuple.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is neither a table nor a tuple of tables",
-    label = "expected `(Project, Task, …)` of tables that `schema!` declares, at most 24 in one tuple",
-    note = "more tables go into tuples within the tuple"
-)]
-pub trait Tables {
-    /// Every table, in order.
-    fn tables() -> Vec<TableOps>;
-}
-
-impl<T: Table> Tables for T {
-    fn tables() -> Vec<TableOps> {
-        vec![TableOps::of::<T>()]
-    }
-}
-
-/// Implements [`Tables`] for the tuple of all names, and for every shorter one.
-macro_rules! tuples_of_tables {
-    () => {};
-    ($first:ident $($rest:ident)*) => {
-        impl<$first: Tables, $($rest: Tables),*> Tables for ($first, $($rest,)*) {
-            fn tables() -> Vec<TableOps> {
-                [$first::tables(), $($rest::tables()),*].concat()
-            }
-        }
-
-        tuples_of_tables!($($rest)*);
-    };
-}
-
-tuples_of_tables!(A B C D E F G H I J K L M N O P Q R S T U V W X);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{encoding::LayoutPlan, schema::Id};
-
-    crate::schema! {
-        pub table Project in "projects" { name: String }
-
-        pub table Task in "tasks" { title: String, project: Option<Id<Project>>, parent: Option<Id<Task>> } with {
-            index by_title (title);
-            index by_project (project) on delete set null;
-            index by_parent (parent) on delete restrict;
-        }
-    }
-
-    const CREATED_AT: Timestamp = Timestamp::from_millis(1_000);
-
-    fn layouts() -> Layouts {
-        Layouts { current: 0, plans: vec![LayoutPlan::Current] }
-    }
-
-    fn task() -> Task {
-        Task { title: "Lift off".to_owned(), project: Some(Id::from_raw(3)), parent: None }
-    }
-
-    #[test]
-    fn a_row_reads_back_with_its_creation_time() {
-        let row = encode_row(&task(), 0, CREATED_AT).expect("it encodes");
-        assert_eq!(decode_row::<Task>(&row, &layouts()).expect("it was just written"), (task(), CREATED_AT));
-        assert!(decode_row::<Task>(&row[..row.len() - 1], &layouts()).is_err());
-    }
-
-    #[test]
-    fn the_same_can_be_done_without_the_type() {
-        let ops = TableOps::of::<Task>();
-        assert_eq!((ops.definition.name, (ops.type_id)()), ("tasks", TypeId::of::<Task>()));
-        let row = encode_row(&task(), 0, CREATED_AT).expect("it encodes");
-        assert_eq!((ops.references)(&row, &layouts()).expect("it decodes"), [(1, 3)]);
-        assert_eq!((ops.rewrite)(&row, &layouts()).expect("it decodes"), row);
-
-        let mut keys = IndexKeys::new(&[20, 21, 22], 1);
-        (ops.index_keys)(&row, &layouts(), &mut keys).expect("it decodes");
-        assert_eq!(keys.finish().iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2]);
-
-        let cleared = (ops.clear_reference)(&row, &layouts(), 1).expect("it decodes");
-        let expected = (Task { project: None, ..task() }, CREATED_AT);
-        assert_eq!(decode_row::<Task>(&cleared, &layouts()).expect("it was just written"), expected);
-    }
-
-    #[test]
-    fn tables_come_in_tuples_and_tuples_of_tuples() {
-        let names = |tables: Vec<TableOps>| tables.iter().map(|table| table.definition.name).collect::<Vec<_>>();
-        assert_eq!(names(<(Task,)>::tables()), ["tasks"]);
-        assert_eq!(names(<(Task, (Project, (Task,)), Project)>::tables()), ["tasks", "projects", "tasks", "projects"]);
-    }
 }

@@ -70,6 +70,7 @@ macro_rules! __schema_table {
                     fields: &[$($crate::__private::FieldDefinition {
                         name: $crate::__private::plain_name(::core::stringify!($field)),
                         type_name: ::core::stringify!($ty),
+                        of: $crate::__private::Type::of::<$ty>,
                         was: $crate::__schema_option!($($was)?),
                         default: $crate::__schema_option!($(|| {
                             let value: $ty = $default;
@@ -86,16 +87,17 @@ macro_rules! __schema_table {
                     }),*],
                 };
 
-                const DOCUMENT_NAMES: &'static [&'static str] =
-                    &["_id", "_creationTime", $($crate::__schema_json_name!($field)),*];
-
-                type Draft = __TropismDraft;
+                fn describe_fields(
+                    describer: &mut $crate::__private::Describer,
+                ) -> ::std::vec::Vec<$crate::__private::FieldType> {
+                    $crate::__typed_fields!($($field $(was $was)? : $ty $(= $default)?,)*)(describer)
+                }
 
                 fn write_fields(
                     &self,
                     row: &mut $crate::__private::RowWriter,
                 ) -> ::core::result::Result<(), $crate::__private::RowError> {
-                    $(row.field($crate::__private::plain_name(::core::stringify!($field)), &self.$field)?;)*
+                    $(row.field::<$ty>($crate::__private::plain_name(::core::stringify!($field)), &self.$field)?;)*
                     ::core::result::Result::Ok(())
                 }
 
@@ -103,16 +105,8 @@ macro_rules! __schema_table {
                     row: &mut $crate::__private::RowReader<'_>,
                 ) -> ::core::result::Result<Self, $crate::__private::RowError> {
                     ::core::result::Result::Ok(Self {
-                        $($field: row.field($crate::__private::plain_name(::core::stringify!($field)))?,)*
+                        $($field: row.field::<$ty>($crate::__private::plain_name(::core::stringify!($field)))?,)*
                     })
-                }
-
-                fn serialize_fields<S: $crate::__private::serde::ser::SerializeStruct>(
-                    &self,
-                    fields: &mut $crate::__private::FieldSerializer<'_, S>,
-                ) -> ::core::result::Result<(), S::Error> {
-                    $(fields.field(&self.$field)?;)*
-                    ::core::result::Result::Ok(())
                 }
 
                 fn visit_index<V: $crate::__private::IndexVisitor<Self>>(index: usize, visitor: &mut V) {
@@ -128,27 +122,7 @@ macro_rules! __schema_table {
                 }
             }
 
-            $crate::__draft! {
-                [$vis] $table [<$table as $crate::__private::Table>::FIELD_NAMES] { $($field: $ty $(= $default)?,)* }
-            }
-
-            impl $crate::__private::serde::Serialize for $table {
-                fn serialize<S>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error>
-                where
-                    S: $crate::__private::serde::Serializer,
-                {
-                    $crate::__private::serialize_row(self, serializer)
-                }
-            }
-
-            impl<'de> $crate::__private::serde::Deserialize<'de> for $table {
-                fn deserialize<D>(deserializer: D) -> ::core::result::Result<Self, D::Error>
-                where
-                    D: $crate::__private::serde::Deserializer<'de>,
-                {
-                    $crate::__private::deserialize_row(deserializer)
-                }
-            }
+            $crate::__typed_struct! { $table { $($field $(was $was)? : $ty $(= $default)?,)* } }
 
             const __TROPISM_FIELDS: &[&str] = &[$(::core::stringify!($field)),*];
             const __TROPISM_INDEXES: &[&str] = &[$(::core::stringify!($index)),*];
@@ -217,19 +191,6 @@ macro_rules! __schema_json_name {
         const NAME: &str = $crate::__private::plain_name(::core::stringify!($field));
         const CAMEL: [u8; $crate::__private::camel_case_len(NAME)] = $crate::__private::camel_case(NAME);
         $crate::__private::camel_case_text(&CAMEL)
-    }};
-}
-
-/// The value of a field that JSON lacks.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __schema_absent_field {
-    ($field:ident : $ty:ty) => {
-        $crate::__private::absent($crate::__schema_json_name!($field))?
-    };
-    ($field:ident : $ty:ty = $default:expr) => {{
-        let value: $ty = $default;
-        value
     }};
 }
 

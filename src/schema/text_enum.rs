@@ -5,6 +5,8 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{Deserializer, de};
 
+use crate::encoding::{DecodeError, EnumType, StoredReader, Type};
+
 /// An enum that `schema!` declares.
 pub trait TextEnum: Copy + 'static {
     /// The enum's name in Rust.
@@ -35,6 +37,43 @@ pub fn parse_variant<E: TextEnum>(text: &str) -> Result<E, UnknownVariant> {
         expected: E::NAME,
         allowed: E::TEXTS,
     })
+}
+
+/// What the enum is made of.
+pub fn describe_variants<E: TextEnum>() -> Type {
+    Type::Enum(EnumType::new(E::NAME, E::TEXTS, false))
+}
+
+/// Reads a variant from its stored form.
+#[inline]
+pub fn decode_variant<E: TextEnum>(stored: &mut StoredReader<'_>) -> Result<E, DecodeError> {
+    let text = stored.text()?;
+    let position = E::TEXTS.iter().position(|&known| known == text);
+    position.map(|position| E::VARIANTS[position]).ok_or_else(|| unknown_variant::<E>(text))
+}
+
+#[cold]
+fn unknown_variant<E: TextEnum>(text: &str) -> DecodeError {
+    DecodeError::new(format!("{text:?} is no {}", E::NAME))
+}
+
+/// Reads a value from its text, whatever that is.
+pub fn deserialize_text<'de, E: for<'a> From<&'a str>, D: Deserializer<'de>>(deserializer: D) -> Result<E, D::Error> {
+    deserializer.deserialize_str(AnyText(PhantomData))
+}
+
+struct AnyText<E>(PhantomData<fn() -> E>);
+
+impl<E: for<'a> From<&'a str>> de::Visitor<'_> for AnyText<E> {
+    type Value = E;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<X: de::Error>(self, text: &str) -> Result<E, X> {
+        Ok(E::from(text))
+    }
 }
 
 /// Reads a variant from its text.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     encoding::{KEYSPACE_BYTES, Key, KeyWriter, prefix_end},
     error::{Error, TransactionError},
-    schema::{Doc, Id, IndexKeys, IndexKind, Table, encode_row},
+    schema::{Doc, Id, IndexKeys, IndexKind, Table, encode_row, referenced},
     storage::{Change, Order},
     time::Timestamp,
 };
@@ -143,7 +143,7 @@ impl WriteTx {
     }
 
     fn update<T: Table>(&mut self, old: &Doc<T>, new: T) -> Result<(), Error> {
-        if **old == new {
+        if old.is_same(&new) {
             return Ok(());
         }
         let table = self.read.tables.of::<T>()?;
@@ -202,8 +202,8 @@ impl WriteTx {
     /// Every reference that is new must point to a row.
     fn check_references<T: Table>(&self, value: &T, table: &OpenTable, old: Option<&T>) -> Result<(), Error> {
         for reference in &table.references {
-            let Some(target) = value.reference(reference.index) else { continue };
-            if old.is_some_and(|old| old.reference(reference.index) == Some(target)) {
+            let Some(target) = referenced(value, reference.index) else { continue };
+            if old.is_some_and(|old| referenced(old, reference.index) == Some(target)) {
                 continue;
             }
             let target_table = self.read.tables.at(reference.target);
@@ -332,7 +332,7 @@ fn encode<T: Table>(value: &T, table: &OpenTable, created_at: Timestamp) -> Resu
 
 fn index_keys<T: Table>(value: &T, table: &OpenTable, id: u64) -> Vec<IndexKey> {
     let mut keys = IndexKeys::new(&table.index_keyspaces, id);
-    value.write_index_keys(&mut keys);
+    keys.add_row(value);
     keys.finish()
 }
 

@@ -27,7 +27,7 @@ impl<'de> Deserialize<'de> for Counted {
 }
 
 schema! {
-    pub table Document in "documents" { title: String, counted: Counted, words: Vec<u32> } with {
+    pub table Document in "documents" { title: String, counted: Json<Counted>, words: Vec<u32> } with {
         multi by_word (words);
         index by_title (title);
     }
@@ -36,7 +36,7 @@ schema! {
 const WORDS: u32 = 3_000;
 
 fn document(title: &str, words: impl IntoIterator<Item = u32>) -> Document {
-    Document { title: title.into(), counted: Counted, words: words.into_iter().collect() }
+    Document { title: title.into(), counted: Json(Counted), words: words.into_iter().collect() }
 }
 
 fn db_of(documents: impl IntoIterator<Item = Document>) -> Db {

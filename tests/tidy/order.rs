@@ -4,9 +4,6 @@ use std::collections::HashMap;
 
 use super::*;
 
-/// Floors whose files do not form an order yet. A floor leaves the list when they do.
-const NOT_STRAIGHT: [&str; 1] = ["schema"];
-
 /// The files of a folder, in the order in which its `mod.rs` lists them. Files below one of them are a part of it.
 fn listed(list: &Source) -> Vec<&str> {
     let modules = list.code().filter_map(|(_, line)| without_visibility(line).strip_prefix("mod ")?.strip_suffix(';'));
@@ -86,14 +83,5 @@ fn against_the_order(folder: &str, sources: &[Source]) -> Vec<String> {
 fn inside_a_floor_each_file_stands_on_those_that_are_listed_before_it() {
     let sources = library();
     let floors = FLOORS[..ROOF].iter().flat_map(|floor| floor.iter().copied());
-    let straight = floors.filter(|floor| !NOT_STRAIGHT.contains(floor));
-    none(straight.flat_map(|floor| against_the_order(floor, &sources)).collect());
-}
-
-#[test]
-fn the_list_of_floors_that_are_not_straight_names_no_other() {
-    let sources = library();
-    for floor in NOT_STRAIGHT {
-        assert!(!against_the_order(floor, &sources).is_empty(), "{floor} is straight; take it off the list");
-    }
+    none(floors.flat_map(|floor| against_the_order(floor, &sources)).collect());
 }

@@ -5,8 +5,6 @@ use std::{
     sync::Arc,
 };
 
-use serde::Serialize;
-
 use crate::{
     Error,
     agent_manager::{
@@ -23,14 +21,14 @@ use crate::{
 /// Who answers, as the functions find it.
 pub(in crate::agent_manager) struct Provider(pub(in crate::agent_manager) Arc<dyn AiProvider>);
 
-/// What was said so far, for whoever answers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::agent_manager) struct Conversation {
-    /// What it is about.
-    system: String,
-    /// Who said what, oldest first.
-    messages: Vec<(ChatAuthor, String)>,
+schema! {
+    /// What was said so far, for whoever answers.
+    pub(in crate::agent_manager) struct Conversation {
+        /// What it is about.
+        system: String,
+        /// Who said what, oldest first.
+        messages: Vec<(ChatAuthor, String)>,
+    }
 }
 
 functions! {

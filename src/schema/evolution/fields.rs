@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// bincode's `None`.
+/// The stored form of `None`.
 const ENCODED_NONE: u8 = 0;
 
 /// Makes the declared fields the table's current layout. Answers the ids of those whose type changed while there are
@@ -85,7 +85,7 @@ fn identify(table: &mut CatalogTable, definition: &TableDefinition) -> Result<Ve
             None => take_field_id(table)?,
         };
         let (name, type_name) = (declared.name.to_owned(), normalised(declared.type_name));
-        fields.push(CatalogField { id, name, type_name });
+        fields.push(CatalogField { id, name, type_name, of: (declared.of)().clone() });
     }
     Ok(fields)
 }
@@ -136,7 +136,8 @@ fn check_types(table: &CatalogTable, field: &CatalogField, declared: &FieldDefin
     let mut other_types: Vec<&str> = Vec::new();
     for layout in table.layouts.iter().filter(|layout| layout.is_live) {
         let Some((_, stored)) = layout.field(field.id) else { continue };
-        if stored.type_name != field.type_name && !other_types.contains(&stored.type_name.as_str()) {
+        let is_another = stored.type_name != field.type_name || !stored.of.reads_as(&field.of);
+        if is_another && !other_types.contains(&stored.type_name.as_str()) {
             other_types.push(&stored.type_name);
         }
     }

@@ -7,7 +7,7 @@ mod rows;
 
 use super::*;
 use crate::{
-    encoding::{decode_value, encode_value},
+    encoding::{Type, decode_value, encode_value},
     schema::{
         catalog::{CatalogIndex, IndexState},
         definition::{Conversion, IndexDefinition, IndexKind, OnDelete, Reference},
@@ -19,7 +19,7 @@ fn table(name: &'static str, fields: Vec<FieldDefinition>, indexes: Vec<IndexDef
 }
 
 fn field(name: &'static str, type_name: &'static str) -> FieldDefinition {
-    FieldDefinition { name, type_name, was: None, default: None, conversion: None }
+    FieldDefinition { name, type_name, of: Type::of::<()>, was: None, default: None, conversion: None }
 }
 
 fn was(name: &'static str, was: &'static str, type_name: &'static str) -> FieldDefinition {

@@ -74,8 +74,9 @@ impl World {
         let declared = |model: &ModelField| FieldDefinition {
             name: model.name,
             type_name: if model.is_text { "String" } else { "u64" },
+            of: Type::of::<()>,
             was: model.was,
-            default: Some(if model.is_text { || encode_value(&"seven") } else { || encode_value(&7u64) }),
+            default: Some(if model.is_text { || encode_value(&"seven".to_owned()) } else { || encode_value(&7u64) }),
             conversion: model.is_converting.then_some(Conversion { from: "u64", convert: number_to_text }),
         };
         table("items", self.fields.iter().map(declared).collect(), vec![])
