@@ -141,11 +141,13 @@ impl SchedulerCore {
                 true
             })
         })?;
+        self.state().pauses.keep_crons(&due.iter().copied().collect());
         for id in due {
             let stuck = Stuck::Cron(id);
             // One at a time, for their arguments may be large.
             let cron = self.engine.pipeline.read(|tx| tx.get(id))?;
             let Some((cron, plan)) = cron.and_then(|cron| self.crons.get(&cron.name).map(|plan| (cron, plan))) else {
+                self.unpause(stuck);
                 continue;
             };
             if self.state().pauses.is_resting(stuck, now) {

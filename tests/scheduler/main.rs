@@ -7,6 +7,7 @@ mod crons;
 mod full_disk;
 mod hostile;
 mod mutations;
+mod not_durable;
 #[cfg(feature = "cron")]
 mod summer_time;
 mod threads;
