@@ -129,13 +129,15 @@ impl SchedulerCore {
         if self.waking.take_has_finished() {
             self.take_note_of_finished();
         }
-        let correction = self.needs_correction(now)?.then_some(now);
+        // What cannot be read is due now: the run meets the error again, and pauses that alone.
+        let correction = self.needs_correction(now).unwrap_or(true).then_some(now);
         let jobs = self.next_job(JobKind::Mutation)?.map(|(at, _)| at);
-        let crons = self.next_cron()?;
+        let crons = self.next_cron().unwrap_or(Some(now));
         let state = self.state();
         let pauses = &state.pauses;
         let after_pause = |stuck, at: Timestamp| pauses.until(stuck).map_or(at, |until| until.max(at));
         let outcomes = state.kept.jobs().map(|job| after_pause(Stuck::Outcome(job), now)).min();
+        let crons = crons.map(|at| after_pause(Stuck::Crons, at));
         let correction = correction.map(|at| after_pause(Stuck::Correction, at));
         let forgetting = state.forgetting.at.map(|at| after_pause(Stuck::Forgetting, at));
         let paused_cron = pauses.first_cron();

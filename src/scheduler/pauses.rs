@@ -28,6 +28,8 @@ pub(super) enum Stuck {
     Outcome(Id<Job>),
     /// The next run of a cron.
     Cron(Id<Cron>),
+    /// The look at which crons are due.
+    Crons,
     /// The correction of times after the clock was put back.
     Correction,
     /// The removal of finished jobs.
@@ -74,7 +76,12 @@ impl Pauses {
     pub(super) fn jobs(&self, kind: JobKind) -> impl Iterator<Item = (Timestamp, Waiting)> {
         self.0.iter().filter_map(move |(stuck, pause)| match stuck {
             Stuck::Job(own, job) if *own == kind => Some((pause.until(), Waiting { due_at: pause.due_at, job: *job })),
-            Stuck::Job(..) | Stuck::Outcome(_) | Stuck::Cron(_) | Stuck::Correction | Stuck::Forgetting => None,
+            Stuck::Job(..)
+            | Stuck::Outcome(_)
+            | Stuck::Cron(_)
+            | Stuck::Crons
+            | Stuck::Correction
+            | Stuck::Forgetting => None,
         })
     }
 

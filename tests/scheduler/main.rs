@@ -4,6 +4,7 @@ mod actions;
 mod clocks;
 mod crashes;
 mod crons;
+mod damage;
 mod full_disk;
 mod hostile;
 mod mutations;
