@@ -1,7 +1,10 @@
 //! Scheduled work, on the manual scheduler's virtual clock: what runs when, how often, and what its row says.
 
 mod actions;
+mod bounds;
 mod clocks;
+#[path = "../common/mod.rs"]
+mod common;
 mod crashes;
 mod crons;
 mod damage;
