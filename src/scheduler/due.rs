@@ -223,7 +223,8 @@ impl Run {
 
     /// Runs it, and says what came of which job. Functions that fail or panic are no errors; their jobs say so. Nor is
     /// it an error if something cannot be written now, for want of room for example: it is tried again after a pause, an
-    /// action without running again. Once the database's scheduler has been stopped nothing more begins.
+    /// action without running again. A job that has run is in the answer also where the log cannot be written at the
+    /// moment; its row shows that as soon as it is durable. Once the database's scheduler has been stopped nothing more begins.
     ///
     /// # Errors
     ///

@@ -30,7 +30,7 @@
 //!
 //! When something cannot be written, for want of room or because an operation of the disk failed, it waits for a pause
 //! that grows from 100 ms to 30 s and is tried again; everything else goes on. A mutation then stays queued, an action
-//! that could not be marked as running does not begin, and how an action ended is kept in memory until it is written, so
+//! that could not be marked as running, durably, does not begin, and how an action ended is kept in memory until it is written, so
 //! that it does not run again. Only the end of the process can lose that; the job is then where its rule for interrupted
 //! ones puts it. Jobs that run are read one at a time, whatever their size.
 //!
