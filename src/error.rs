@@ -165,6 +165,8 @@ pub enum StorageError {
     NotDurable {
         /// The failure.
         reason: Arc<str>,
+        /// What kind of fault it was: `Full` where the disk had no room.
+        kind: FaultKind,
     },
     /// A sync of the log failed; whether this transaction's group is durable shows after reopening.
     #[error("whether the commit is durable is unknown ({reason}); reopen the database and look")]
@@ -405,7 +407,8 @@ impl StorageError {
     pub fn kind(&self) -> FaultKind {
         match self {
             Self::Io { .. } if self.is_disk_full() => FaultKind::Full,
-            Self::Io { .. } | Self::Base { .. } | Self::NotDurable { .. } => FaultKind::Transient,
+            Self::Io { .. } | Self::Base { .. } => FaultKind::Transient,
+            Self::NotDurable { kind, .. } => *kind,
             Self::DiskFull { .. } => FaultKind::Full,
             Self::Corrupt { .. } => FaultKind::Damaged,
             Self::Poisoned { .. } | Self::OutcomeUnknown { .. } => FaultKind::Stopped,

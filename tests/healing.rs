@@ -1,10 +1,10 @@
 //! Each operation of the disk fails once, in each phase of a database's life, and the disk is well again: everything works
 //! without a reopen, but after a failed sync of the log, and nothing that was acknowledged is lost.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, time::Duration};
 
 use tropism::{
-    Builder, Config, Db, Error, FaultKind, StorageError,
+    Builder, Config, Db, Error, FaultKind, Job, JobStatus, ManualScheduler, Retry, StorageError,
     disk::{CrashKind, Operation, SimulatedDisk},
     prelude::*,
 };
@@ -14,6 +14,12 @@ schema! {
         unique by_number (number);
     }
     pub table Other in "others" { text: String }
+}
+
+functions! {
+    pub module Work;
+    pub mutation Leave in "work:leave" {} -> () |tx| { tx.insert(Other { text: "left".into() }).map(drop) }
+    pub action Call in "work:call" {} -> () |_| { Ok(()) }
 }
 
 const OPERATIONS: [Operation; 12] = [
@@ -39,6 +45,8 @@ enum Phase {
     Checkpoint,
     Read,
     Close,
+    /// A job's begin, run and end.
+    Job,
 }
 
 fn builder() -> Builder {
@@ -48,23 +56,32 @@ fn builder() -> Builder {
         base_cache_bytes: 1 << 20,
         ..Config::default()
     };
-    Db::builder().tables::<Row>().config(config).driven_by_hand()
+    Db::builder().tables::<(Row, Other)>().module(Work).config(config).driven_by_hand()
+}
+
+fn open(disk: &SimulatedDisk, scheduler: &ManualScheduler) -> Result<Db, tropism::OpenError> {
+    builder().scheduler(scheduler.clone()).open_on(disk.clone())
 }
 
 /// A database and what it has acknowledged.
 struct Run {
     disk: SimulatedDisk,
     db: Option<Db>,
+    scheduler: ManualScheduler,
+    /// An action that may be tried again. A mutation is due as well.
+    action: Id<Job>,
     acknowledged: Vec<u64>,
     next: u64,
 }
 
 impl Run {
-    /// A database with rows in its base and in its log.
+    /// A database with rows in its base and in its log, and with two jobs that are due.
     fn new() -> Self {
-        let disk = SimulatedDisk::new(1);
-        let db = Some(builder().open_on(disk.clone()).unwrap());
-        let mut run = Self { disk, db, acknowledged: Vec::new(), next: 0 };
+        let (disk, scheduler) = (SimulatedDisk::new(1), ManualScheduler::new(Timestamp::EPOCH));
+        let db = open(&disk, &scheduler).unwrap();
+        let action = db.write(|tx| tx.schedule().retrying(Retry::attempts(5)).now(Call {})).unwrap();
+        db.write(|tx| tx.schedule().now(Leave {})).unwrap();
+        let mut run = Self { disk, db: Some(db), scheduler, action, acknowledged: Vec::new(), next: 0 };
         run.add(60);
         run.db().checkpoint().unwrap();
         run.add(10);
@@ -99,8 +116,22 @@ impl Run {
         assert!(rows.iter().all(|row| row.text.len() == 2_000), "{what}");
     }
 
-    /// The database works: writes, reads, moves its log into the base, closes, and survives a power cut.
+    fn reopen(&mut self, what: &str) {
+        drop(self.db.take());
+        let reopened = open(&self.disk, &self.scheduler);
+        self.db = Some(reopened.unwrap_or_else(|error| panic!("{what}, opened again: {error}")));
+    }
+
+    /// The mutation has run once, and the action has succeeded.
+    fn check_jobs(&self, what: &str) {
+        self.scheduler.advance(Duration::from_secs(3_600)).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let read = |tx: &ReadTx| Ok::<_, Error>((tx.query(Other::by_id).count()?, tx.existing(self.action)?.status));
+        assert_eq!(self.db().read(read).unwrap(), (1, JobStatus::Succeeded), "{what}");
+    }
+
+    /// The database works: runs jobs, writes, reads, moves its log into the base, closes, and survives a power cut.
     fn assert_well(mut self, what: &str) {
+        self.check_jobs(what);
         let failures = self.add(3);
         assert!(failures.is_empty(), "{what}: {failures:?}");
         self.check(self.db(), what);
@@ -119,7 +150,7 @@ fn go_through(run: &mut Run, phase: Phase, what: &str) -> bool {
     match phase {
         Phase::Open => {
             drop(run.db.take());
-            run.db = builder().open_on(run.disk.clone()).ok();
+            run.db = open(&run.disk, &run.scheduler).ok();
             run.db.is_none()
         }
         Phase::Log => run.add(80).iter().any(is_stopped),
@@ -139,25 +170,36 @@ fn go_through(run: &mut Run, phase: Phase, what: &str) -> bool {
             drop(run.db.take().expect("it is open").close());
             true
         }
+        Phase::Job => match run.scheduler.run_due() {
+            Err(Error::Storage(error)) => {
+                assert!(is_stopped(&error), "{what}: {error}");
+                true
+            }
+            Ok(_) => false,
+            Err(error) => panic!("{what}: {error}"),
+        },
     }
 }
 
 #[test]
 fn each_operation_fails_once_in_each_phase_and_everything_works_again() {
     let mut faults = 0;
-    for phase in [Phase::Open, Phase::Log, Phase::Checkpoint, Phase::Read, Phase::Close] {
+    for phase in [Phase::Open, Phase::Log, Phase::Checkpoint, Phase::Read, Phase::Close, Phase::Job] {
+        let faults_before = faults;
         for operation in OPERATIONS {
             for kind in [ErrorKind::Other, ErrorKind::StorageFull] {
                 for nth in 1..60 {
                     let what = format!("{phase:?}, {operation:?} {nth}, {kind:?}");
                     let mut run = Run::new();
+                    if matches!(phase, Phase::Read) {
+                        // What was written in this open is read from memory.
+                        run.reopen(&what);
+                    }
                     run.disk.fail_next(operation, nth, kind);
                     let is_to_reopen = go_through(&mut run, phase, &what);
                     let has_failed = run.disk.heal();
                     if is_to_reopen {
-                        drop(run.db.take());
-                        let reopened = builder().open_on(run.disk.clone());
-                        run.db = Some(reopened.unwrap_or_else(|error| panic!("{what}, opened again: {error}")));
+                        run.reopen(&what);
                     }
                     run.assert_well(&what);
                     if !has_failed {
@@ -167,6 +209,7 @@ fn each_operation_fails_once_in_each_phase_and_everything_works_again() {
                 }
             }
         }
+        assert!(faults > faults_before, "no operation fails in {phase:?}");
     }
     assert!(faults > 100, "{faults}");
 }

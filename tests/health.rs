@@ -58,6 +58,20 @@ fn writes_are_refused_while_the_disk_is_full_and_health_says_so() {
 }
 
 #[test]
+fn a_commit_that_is_not_durable_yet_tells_what_kind_of_fault_the_log_met() {
+    for (fault, kind) in [(ErrorKind::StorageFull, FaultKind::Full), (ErrorKind::Other, FaultKind::Transient)] {
+        let disk = SimulatedDisk::new(1);
+        let db = open(&disk);
+        add(&db, 100).unwrap();
+        (0..3).for_each(|_| disk.fail_next(Operation::Write, 1, fault));
+        let error = add(&db, 100).unwrap_err();
+        let tropism::Error::Storage(error @ StorageError::NotDurable { .. }) = error else { panic!("{error}") };
+        assert_eq!((error.kind(), db.health().writes_refused.map(|error| error.kind())), (kind, Some(kind)));
+        add(&db, 100).unwrap();
+    }
+}
+
+#[test]
 fn writes_that_wait_for_checkpoints_that_fail_are_refused_and_health_says_so() {
     let disk = SimulatedDisk::new(1);
     let config = Config { checkpoint_bytes: 64 << 10, overlay_limit_bytes: 1 << 20, ..Config::default() };

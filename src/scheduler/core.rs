@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     cron_schedule::Plan,
+    damaged::DamagedJobs,
     kept::KeptOutcomes,
     pauses::{Pauses, Stuck},
     queue::Waiting,
@@ -54,6 +55,8 @@ pub(super) struct State {
     pub(super) pauses: Pauses,
     /// How actions ended whose end could not be written.
     pub(super) kept: KeptOutcomes,
+    /// Jobs that upkeep passes over.
+    pub(super) damaged: DamagedJobs,
     /// When finished jobs are to be looked through next.
     pub(super) forgetting: Forgetting,
     /// The time at the last look. A look at an earlier time notices that the clock was put back.
@@ -111,6 +114,7 @@ impl SchedulerCore {
             actions_out: HashSet::new(),
             pauses: Pauses::default(),
             kept: KeptOutcomes::default(),
+            damaged: DamagedJobs::default(),
             forgetting: Forgetting::default(),
             latest_look: engine.pipeline.now(),
             may_need_correction: false,
@@ -188,7 +192,7 @@ impl SchedulerCore {
         let message = format!("{stuck:?} could not be written: {error}");
         let mut state = self.state();
         let wait = state.pauses.fail(stuck, due_at, now);
-        state.last_failure = Some(SchedulerFailure { at: now, message });
+        state.note_failure(SchedulerFailure { at: now, message });
         drop(state);
         tracing::warn!(target: "tropism", ?stuck, %error, ?wait, "scheduled work could not be written and is tried again");
         Ok(())
@@ -219,6 +223,10 @@ impl State {
             JobKind::Mutation => !self.mutations_out,
             JobKind::Action => !self.kept.is_full(),
         }
+    }
+
+    pub(super) fn note_failure(&mut self, failure: SchedulerFailure) {
+        self.last_failure = Some(failure);
     }
 
     pub(super) fn last_failure(&self) -> Option<SchedulerFailure> {

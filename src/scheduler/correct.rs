@@ -8,6 +8,7 @@ use std::ops::Bound;
 
 use super::{
     core::SchedulerCore,
+    damaged::is_damage,
     outcome::put_right,
     pauses::Stuck,
     tables::{Cron, Job, JobStatus},
@@ -39,7 +40,7 @@ impl SchedulerCore {
             return Ok(false);
         }
         let needs_it = self.engine.pipeline.read(|tx| -> Result<bool, Error> {
-            Ok(!ahead(tx, now, 1)?.is_empty() || !self.crons_ahead(tx, now)?.is_empty())
+            Ok(!self.jobs_ahead(tx, now, 1)?.is_empty() || !self.crons_ahead(tx, now)?.is_empty())
         })?;
         if !needs_it {
             self.state().may_need_correction = false;
@@ -50,11 +51,14 @@ impl SchedulerCore {
 
     /// Puts a bounded number of times right, those that were set first before the others.
     pub(super) fn correct(&self, now: Timestamp) -> Result<(), Error> {
-        let is_resting = self.state().pauses.is_resting(Stuck::Correction, now);
-        if is_resting || !self.needs_correction(now)? {
+        if self.state().pauses.is_resting(Stuck::Correction, now) {
             return Ok(());
         }
-        match self.correct_some(now) {
+        let corrected = self.needs_correction(now).and_then(|needs_it| match needs_it {
+            true => self.correct_some(now),
+            false => Ok(()),
+        });
+        match corrected {
             Ok(()) => self.unpause(Stuck::Correction),
             Err(error) => self.pause(Stuck::Correction, now, error)?,
         }
@@ -73,58 +77,64 @@ impl SchedulerCore {
 
     fn correct_some(&self, now: Timestamp) -> Result<(), Error> {
         let (jobs, crons) = self.engine.pipeline.read(|tx| -> Result<_, Error> {
-            Ok((ahead(tx, now, JOBS_PER_TRANSACTION)?, self.crons_ahead(tx, now)?))
+            Ok((self.jobs_ahead(tx, now, JOBS_PER_TRANSACTION)?, self.crons_ahead(tx, now)?))
         })?;
         tracing::info!(target: "tropism", jobs = jobs.len(), crons = crons.len(), "the clock was ahead; times are put right");
         self.engine.pipeline.write(self.engine.durability, |tx| -> Result<(), Error> {
-            for (id, cron) in crons {
-                tx.replace(id, cron)?;
-            }
-            let mut size_bytes = 0;
-            for id in jobs {
-                if size_bytes > BYTES_PER_TRANSACTION {
-                    break;
+            for id in crons {
+                // Read again: it may have fired in a commit that is not visible yet.
+                if let Some(corrected) = self.cron_ahead(tx, id, now)? {
+                    tx.replace(id, corrected)?;
                 }
-                size_bytes += correct_job(tx, id)?;
             }
             Ok(())
-        })
+        })?;
+        self.change_jobs(&jobs, BYTES_PER_TRANSACTION, correct_job).map(drop)
     }
 
-    /// The declared crons whose next time was set by a clock that was ahead, as they are to be.
-    fn crons_ahead(&self, tx: &ReadTx, now: Timestamp) -> Result<Vec<(Id<Cron>, Cron)>, Error> {
+    /// The declared crons whose next time was set by a clock that was ahead. One that is damaged is not among them.
+    fn crons_ahead(&self, tx: &ReadTx, now: Timestamp) -> Result<Vec<Id<Cron>>, Error> {
+        let mut stored = Vec::new();
+        tx.query(Cron::by_name).walk_keys(|_, cron| {
+            stored.push(cron);
+            true
+        })?;
         let mut ahead = Vec::new();
-        for cron in tx.query(Cron::by_id).iter()? {
-            let cron = cron?;
-            let Some(plan) = self.crons.get(&cron.name) else { continue };
-            let mut corrected = Cron::clone(&cron);
-            if plan.times.put_right(&mut corrected, now) {
-                ahead.push((Doc::id(&cron), corrected));
+        for cron in stored {
+            match self.cron_ahead(tx, cron, now) {
+                Ok(corrected) => ahead.extend(corrected.map(|_| cron)),
+                Err(error) if is_damage(&error) => {
+                    tracing::error!(target: "tropism", %cron, %error, "a cron is damaged and is left as it is");
+                }
+                Err(error) => return Err(error),
             }
+        }
+        Ok(ahead)
+    }
+
+    /// A cron as it is to be, if its next time was set by a clock that was ahead.
+    fn cron_ahead(&self, tx: &ReadTx, id: Id<Cron>, now: Timestamp) -> Result<Option<Cron>, Error> {
+        let Some(cron) = tx.get(id)? else { return Ok(None) };
+        let Some(plan) = self.crons.get(&cron.name) else { return Ok(None) };
+        let mut corrected = Cron::clone(&cron);
+        Ok(plan.times.put_right(&mut corrected, now).then_some(corrected))
+    }
+
+    /// Jobs that have their status since a time after `now`, at most `limit`.
+    fn jobs_ahead(&self, tx: &ReadTx, now: Timestamp, limit: usize) -> Result<Vec<Id<Job>>, Error> {
+        let mut ahead = Vec::new();
+        for status in ALL {
+            let after = (Bound::Excluded(now), Bound::Unbounded);
+            self.find_intact(tx.query(Job::by_status_and_since).eq(status).range(after), limit, &mut ahead)?;
         }
         Ok(ahead)
     }
 }
 
-/// Jobs that have their status since a time after `now`.
-fn ahead(tx: &ReadTx, now: Timestamp, limit: usize) -> Result<Vec<Id<Job>>, Error> {
-    let mut found = Vec::new();
-    for status in ALL {
-        let after = (Bound::Excluded(now), Bound::Unbounded);
-        tx.query(Job::by_status_and_since).eq(status).range(after).walk_keys(|_, job| {
-            found.push(job);
-            found.len() < limit
-        })?;
-        if found.len() >= limit {
-            break;
-        }
-    }
-    Ok(found)
-}
-
-fn correct_job(tx: &mut WriteTx, id: Id<Job>) -> Result<usize, Error> {
+fn correct_job(tx: &mut WriteTx, job: &Doc<Job>) -> Result<(), Error> {
     let now = tx.now();
-    let Some(job) = tx.get(id)?.filter(|job| job.since > now) else { return Ok(0) };
-    tx.patch(id, |job| put_right(job, now))?;
-    Ok(job.text_bytes())
+    if job.since <= now {
+        return Ok(());
+    }
+    tx.patch(job.id(), |job| put_right(job, now))
 }

@@ -3,8 +3,10 @@
 use super::{
     core::{CronPlan, SchedulerCore},
     cron_schedule::{CronSchedule, NEVER},
+    damaged::is_damage,
     pauses::Stuck,
-    recover::first_of,
+    queue::last_timestamp,
+    recover::{BYTES_PER_TRANSACTION, JOBS_PER_TRANSACTION},
     schedule::{Due, Schedulable, new_job, stored_arguments},
     tables::{Cron, Job, JobKind, JobStatus},
 };
@@ -67,18 +69,51 @@ impl CronDefinition {
 }
 
 impl SchedulerCore {
-    /// Gives up stored crons that are no longer declared, and adds and changes those that are.
+    /// Gives up stored crons that are no longer declared, and adds and changes those that are. A damaged one is left as
+    /// it is.
     pub(super) fn bring_crons_up_to_date(&self, declared: &[CronDefinition]) -> Result<(), Error> {
-        let stored = self.engine.pipeline.read(|tx| tx.query(Cron::by_id).collect())?;
+        let mut stored = Vec::new();
+        self.engine.pipeline.read(|tx| {
+            tx.query(Cron::by_name).walk_keys(|_, cron| {
+                stored.push(cron);
+                true
+            })
+        })?;
         if stored.is_empty() && declared.is_empty() {
             return Ok(());
         }
-        for cron in stored.iter().filter(|cron| !self.crons.contains_key(&cron.name)) {
-            while self.engine.pipeline.write(self.engine.durability, |tx| give_up(tx, cron.id()))? {}
+        for cron in stored {
+            if let Err(error) = self.give_up_unless_declared(cron) {
+                leave_if_damaged(&cron.to_string(), error)?;
+            }
         }
-        self.engine
-            .pipeline
-            .write(self.engine.durability, |tx| declared.iter().try_for_each(|cron| self.declare(tx, cron)))
+        self.engine.pipeline.write(self.engine.durability, |tx| {
+            declared.iter().try_for_each(|cron| {
+                let declared = tx.nested(|tx| self.declare(tx, cron));
+                declared.or_else(|error| leave_if_damaged(&cron.name, error))
+            })
+        })
+    }
+
+    /// Gives up a cron if it is no longer declared: cancels what waits, lets go of its history, a part at a time, and
+    /// then of itself.
+    fn give_up_unless_declared(&self, id: Id<Cron>) -> Result<(), Error> {
+        let stored = self.engine.pipeline.read(|tx| tx.get(id))?;
+        if stored.is_none_or(|cron| self.crons.contains_key(&cron.name)) {
+            return Ok(());
+        }
+        loop {
+            let mut runs = Vec::new();
+            self.engine.pipeline.read(|tx| {
+                let history = tx.query(Job::by_cron_and_status).eq(Some(id));
+                self.find_intact(history, JOBS_PER_TRANSACTION, &mut runs)
+            })?;
+            if runs.is_empty() {
+                break;
+            }
+            self.change_jobs(&runs, BYTES_PER_TRANSACTION, let_go)?;
+        }
+        self.engine.pipeline.write(self.engine.durability, |tx| tx.delete(id))
     }
 
     fn declare(&self, tx: &mut WriteTx, declared: &CronDefinition) -> Result<(), Error> {
@@ -121,42 +156,66 @@ impl SchedulerCore {
         if self.crons.is_empty() {
             return Ok(None);
         }
-        // A row that is nobody's would be due for ever, for nobody sets its next time.
-        let is_wanted = |cron: &Doc<Cron>| {
-            self.crons.contains_key(&cron.name) && self.state().pauses.until(Stuck::Cron(cron.id())).is_none()
-        };
-        let next = self.engine.pipeline.read(|tx| tx.query(Cron::by_next_run_at).filter(is_wanted).first())?;
-        Ok(next.map(|cron| cron.next_run_at))
-    }
-
-    /// Makes jobs of the crons that are due. One that cannot be written holds up no other.
-    pub(super) fn fire_crons(&self, now: Timestamp) -> Result<(), Error> {
-        if self.crons.is_empty() {
-            return Ok(());
-        }
-        let mut due = Vec::new();
+        let mut next = None;
         self.engine.pipeline.read(|tx| {
-            tx.query(Cron::by_next_run_at).range(..=now).walk_keys(|_, cron| {
-                due.push(cron);
-                true
+            tx.query(Cron::by_next_run_at).walk_keys(|key, id| {
+                // A row that is nobody's would be due for ever, for nobody sets its next time. One that cannot be read
+                // is paused when it is due.
+                let is_wanted = self.state().pauses.until(Stuck::Cron(id)).is_none()
+                    && tx.get(id).map_or(true, |cron| cron.is_some_and(|cron| self.crons.contains_key(&cron.name)));
+                if is_wanted {
+                    next = Some(last_timestamp(key));
+                }
+                !is_wanted
             })
         })?;
-        for id in due {
+        Ok(next)
+    }
+
+    /// Makes jobs of the crons that are due. One that cannot be read or written holds up no other.
+    pub(super) fn fire_crons(&self, now: Timestamp) -> Result<(), Error> {
+        if self.crons.is_empty() || self.state().pauses.is_resting(Stuck::Crons, now) {
+            return Ok(());
+        }
+        // The next one as well: if that cannot be read, this is why the run was due.
+        let due = match self.next_cron().and_then(|_| self.due_crons(now)) {
+            Ok(due) => due,
+            Err(error) => return self.pause(Stuck::Crons, now, error),
+        };
+        self.unpause(Stuck::Crons);
+        self.state().pauses.keep_crons(&due.iter().map(|(_, cron)| *cron).collect());
+        for (due_at, id) in due {
             let stuck = Stuck::Cron(id);
-            // One at a time, for their arguments may be large.
-            let cron = self.engine.pipeline.read(|tx| tx.get(id))?;
-            let Some((cron, plan)) = cron.and_then(|cron| self.crons.get(&cron.name).map(|plan| (cron, plan))) else {
-                continue;
-            };
             if self.state().pauses.is_resting(stuck, now) {
                 continue;
             }
-            match self.engine.pipeline.write(self.engine.durability, |tx| fire(tx, id, plan, now)) {
+            match self.fire_cron(id, now) {
                 Ok(()) => self.unpause(stuck),
-                Err(error) => self.pause(stuck, cron.next_run_at, error)?,
+                Err(error) => self.pause(stuck, due_at, error)?,
             }
         }
         Ok(())
+    }
+
+    /// The crons that are due, with since when.
+    fn due_crons(&self, now: Timestamp) -> Result<Vec<(Timestamp, Id<Cron>)>, Error> {
+        let mut due = Vec::new();
+        self.engine.pipeline.read(|tx| {
+            tx.query(Cron::by_next_run_at).range(..=now).walk_keys(|key, cron| {
+                due.push((last_timestamp(key), cron));
+                true
+            })
+        })?;
+        Ok(due)
+    }
+
+    /// Makes a job of a cron that is due, if it is declared.
+    fn fire_cron(&self, id: Id<Cron>, now: Timestamp) -> Result<(), Error> {
+        let cron = self.engine.pipeline.read(|tx| tx.get(id))?;
+        match cron.and_then(|cron| self.crons.get(&cron.name)) {
+            Some(plan) => self.engine.pipeline.write(self.engine.durability, |tx| fire(tx, id, plan, now)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -167,7 +226,7 @@ fn fire(tx: &mut WriteTx, id: Id<Cron>, plan: &CronPlan, now: Timestamp) -> Resu
     let mut is_open = false;
     // One that cannot be run is of an earlier declaration, for the function that is declared now is there.
     for status in [JobStatus::Queued, JobStatus::Running] {
-        is_open |= tx.query(Job::by_cron_and_status).eq((Some(id), status)).first()?.is_some();
+        is_open |= tx.query(Job::by_cron_and_status).eq((Some(id), status)).take(1).count()? > 0;
     }
     if !is_open {
         // It is due now: at the time that it is due for, as its history says, the clock may never have been again.
@@ -186,19 +245,19 @@ fn fire(tx: &mut WriteTx, id: Id<Cron>, plan: &CronPlan, now: Timestamp) -> Resu
     })
 }
 
-/// Gives up a cron that is no longer declared: cancels what waits, lets go of its history, a part at a time, and then of
-/// itself; says whether there is more to do.
-fn give_up(tx: &mut WriteTx, id: Id<Cron>) -> Result<bool, Error> {
-    let runs = first_of(tx.query(Job::by_cron_and_status).eq(Some(id)))?;
-    for run in &runs {
-        if matches!(run.status, JobStatus::Queued | JobStatus::Unrunnable) {
-            tx.schedule().cancel(run.id())?;
-        }
-        tx.patch(run.id(), |run| run.cron_id = None)?;
+/// Cancels a run that waits, and has a run forget its cron, which is given up.
+fn let_go(tx: &mut WriteTx, run: &Doc<Job>) -> Result<(), Error> {
+    if matches!(run.status, JobStatus::Queued | JobStatus::Unrunnable) {
+        tx.schedule().cancel(run.id())?;
     }
-    let has_more = !runs.is_empty();
-    if !has_more {
-        tx.delete(id)?;
+    tx.patch(run.id(), |run| run.cron_id = None)
+}
+
+/// Passes over a cron that is damaged, or whose runs are.
+fn leave_if_damaged(cron: &str, error: Error) -> Result<(), Error> {
+    if !is_damage(&error) {
+        return Err(error);
     }
-    Ok(has_more)
+    tracing::error!(target: "tropism", cron, %error, "a cron or one of its runs is damaged and is left as it is");
+    Ok(())
 }

@@ -129,13 +129,15 @@ impl SchedulerCore {
         if self.waking.take_has_finished() {
             self.take_note_of_finished();
         }
-        let correction = self.needs_correction(now)?.then_some(now);
+        // What cannot be read is due now: the run meets the error again, and pauses that alone.
+        let correction = self.needs_correction(now).unwrap_or(true).then_some(now);
         let jobs = self.next_job(JobKind::Mutation)?.map(|(at, _)| at);
-        let crons = self.next_cron()?;
+        let crons = self.next_cron().unwrap_or(Some(now));
         let state = self.state();
         let pauses = &state.pauses;
         let after_pause = |stuck, at: Timestamp| pauses.until(stuck).map_or(at, |until| until.max(at));
         let outcomes = state.kept.jobs().map(|job| after_pause(Stuck::Outcome(job), now)).min();
+        let crons = crons.map(|at| after_pause(Stuck::Crons, at));
         let correction = correction.map(|at| after_pause(Stuck::Correction, at));
         let forgetting = state.forgetting.at.map(|at| after_pause(Stuck::Forgetting, at));
         let paused_cron = pauses.first_cron();
@@ -221,7 +223,8 @@ impl Run {
 
     /// Runs it, and says what came of which job. Functions that fail or panic are no errors; their jobs say so. Nor is
     /// it an error if something cannot be written now, for want of room for example: it is tried again after a pause, an
-    /// action without running again. Once the database's scheduler has been stopped nothing more begins.
+    /// action without running again. A job that has run is in the answer also where the log cannot be written at the
+    /// moment; its row shows that as soon as it is durable. Once the database's scheduler has been stopped nothing more begins.
     ///
     /// # Errors
     ///

@@ -10,7 +10,7 @@ use super::{
     schedule::later,
     tables::Job,
 };
-use crate::{error::Error, schema::Id, time::Timestamp, transaction::WriteTx};
+use crate::{error::Error, schema::Doc, time::Timestamp, transaction::WriteTx};
 
 /// Finished jobs are removed when this part of the retention has passed since the last time, so that it is done for
 /// many at once.
@@ -39,9 +39,12 @@ impl SchedulerCore {
         let mut oldest = None;
         self.engine.pipeline.read(|tx| -> Result<(), Error> {
             for status in FINISHED {
-                tx.query(Job::by_status_and_since).eq(status).walk_keys(|key, _| {
-                    oldest = oldest.into_iter().chain([last_timestamp(key)]).min();
-                    false
+                tx.query(Job::by_status_and_since).eq(status).walk_keys(|key, job| {
+                    let is_passed_over = self.state().damaged.contains(job);
+                    if !is_passed_over {
+                        oldest = oldest.into_iter().chain([last_timestamp(key)]).min();
+                    }
+                    is_passed_over
                 })?;
             }
             Ok(())
@@ -94,41 +97,27 @@ impl SchedulerCore {
     fn forget_some(&self, now: Timestamp) -> Result<bool, Error> {
         let retention_ms = i64::try_from(self.retention.as_millis()).unwrap_or(i64::MAX);
         let limit = Timestamp::from_millis(now.as_millis().saturating_sub(retention_ms));
-        let mut old: Vec<Id<Job>> = Vec::new();
-        self.engine.pipeline.read(|tx| -> Result<(), Error> {
-            for status in FINISHED {
-                tx.query(Job::by_status_and_since).eq(status).range(..=limit).walk_keys(|_, job| {
-                    old.push(job);
-                    old.len() < JOBS_PER_TRANSACTION
-                })?;
-                if old.len() >= JOBS_PER_TRANSACTION {
-                    break;
-                }
-            }
-            Ok(())
+        let mut old = Vec::new();
+        self.engine.pipeline.read(|tx| {
+            FINISHED.into_iter().try_for_each(|status| {
+                let finished = tx.query(Job::by_status_and_since).eq(status).range(..=limit);
+                self.find_intact(finished, JOBS_PER_TRANSACTION, &mut old)
+            })
         })?;
-        self.engine.pipeline.write(self.engine.durability, |tx| -> Result<bool, Error> {
-            let (mut done, mut size_bytes) = (0, 0);
-            for id in &old {
-                if size_bytes > BYTES_PER_TRANSACTION {
-                    break;
-                }
-                size_bytes += forget_one(tx, *id, limit)?;
-                done += 1;
-            }
-            Ok(done < old.len() || old.len() >= JOBS_PER_TRANSACTION)
-        })
+        let done = self.change_jobs(&old, BYTES_PER_TRANSACTION, |tx, job| forget_one(tx, job, limit))?;
+        Ok(done < old.len() || old.len() >= JOBS_PER_TRANSACTION)
     }
 }
 
-/// Removes a job that finished before `limit`, and returns the size of its texts.
-fn forget_one(tx: &mut WriteTx, id: Id<Job>, limit: Timestamp) -> Result<usize, Error> {
-    // It may have been started again since it was found.
-    let Some(job) = tx.get(id)?.filter(|job| job.is_finished() && job.since <= limit) else { return Ok(0) };
+/// Removes a job that finished before `limit`.
+fn forget_one(tx: &mut WriteTx, job: &Doc<Job>, limit: Timestamp) -> Result<(), Error> {
+    if !job.is_finished() || job.since > limit {
+        // It was started again since it was found.
+        return Ok(());
+    }
     match job.finished_at.filter(|finished_at| *finished_at > limit) {
         // It finished under a release that did not keep `since`.
-        Some(finished_at) => tx.patch(id, |job| job.since = finished_at)?,
-        None => tx.delete(id)?,
+        Some(finished_at) => tx.patch(job.id(), |job| job.since = finished_at),
+        None => tx.delete(job.id()),
     }
-    Ok(job.text_bytes())
 }

@@ -23,7 +23,7 @@ pub struct SchedulerHealth {
     pub oldest_due_for: Option<Duration>,
     /// Actions whose job says that they are running, 1,000 at most.
     pub jobs_running: usize,
-    /// Actions that have ended and whose end could not be written yet.
+    /// Actions whose outcome is not durable yet: they have ended, or were marked as running and did not begin.
     pub outcomes_waiting: usize,
     /// What could not be written last; `None` if nothing has failed since the database was opened.
     pub last_failure: Option<SchedulerFailure>,

@@ -1,8 +1,8 @@
 //! [`KeptOutcomes`]: how actions ended whose end could not be written yet.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use super::{outcome::Ended, tables::Job};
+use super::{outcome::AttemptOutcome, tables::Job};
 use crate::schema::Id;
 
 /// While this many bytes of outcomes wait to be written, no further action begins.
@@ -13,10 +13,10 @@ const KEPT_COUNT_LIMIT: usize = 1_024;
 /// An outcome that waits to be written.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
-    /// The attempt that ended.
+    /// The attempt.
     pub(super) attempt: u32,
-    /// How.
-    pub(super) ended: Arc<Ended>,
+    /// What came of it.
+    pub(super) outcome: AttemptOutcome,
 }
 
 /// Outcomes that wait to be written. Their memory is bounded: past a limit no action begins, and those that run then
@@ -30,13 +30,13 @@ pub(super) struct KeptOutcomes {
 impl KeptOutcomes {
     pub(super) fn keep(&mut self, job: Id<Job>, kept: Kept) {
         self.remove(job);
-        self.size_bytes += kept.ended.size_bytes();
+        self.size_bytes += kept.outcome.size_bytes();
         self.by_job.insert(job, kept);
     }
 
     pub(super) fn remove(&mut self, job: Id<Job>) {
         if let Some(removed) = self.by_job.remove(&job) {
-            self.size_bytes -= removed.ended.size_bytes();
+            self.size_bytes -= removed.outcome.size_bytes();
         }
     }
 

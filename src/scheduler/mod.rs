@@ -21,7 +21,8 @@
 //! - `cron_expression.rs`: the times of an expression; `cron_schedule.rs`: the times of a cron, and which have been.
 //! - `pauses.rs`: what could not be written, and when it is tried again; `outcome.rs`: what becomes of a job;
 //!   `kept.rs`: outcomes that could not be written yet.
-//! - `waking.rs`: hears of commits; `core.rs`: what all of the following share, and who has claimed what.
+//! - `damaged.rs`: jobs that cannot be read; `waking.rs`: hears of commits; `core.rs`: what all of the following share,
+//!   and who has claimed what; `batch.rs`: changes many jobs, each on its own.
 //! - `forget.rs`: removes finished jobs; `correct.rs`: puts times right after the clock was ahead; `recover.rs`: what was
 //!   interrupted by the end of the process; `crons.rs`: declared crons; `work.rs`: runs jobs.
 //! - `open.rs`: opens all of it; `due.rs`: what is due, given out once; `health.rs`: how it stands.
@@ -29,9 +30,12 @@
 //!
 //! When something cannot be written, for want of room or because an operation of the disk failed, it waits for a pause
 //! that grows from 100 ms to 30 s and is tried again; everything else goes on. A mutation then stays queued, an action
-//! that could not be marked as running does not begin, and how an action ended is kept in memory until it is written, so
+//! that could not be marked as running, durably, does not begin, and how an action ended is kept in memory until it is written, so
 //! that it does not run again. Only the end of the process can lose that; the job is then where its rule for interrupted
 //! ones puts it. Jobs that run are read one at a time, whatever their size.
+//!
+//! A damaged row is its own: what upkeep cannot read is logged and left as it is, and everything else goes on, also when
+//! the database is opened. A damaged cron is paused as one that cannot be written.
 //!
 //! When the clock is put back, what was set while it was ahead is put right without a reopen: jobs for now and after a
 //! wait wait from then on, crons run at their next time, and finished jobs are kept for their time from then on. A cron
@@ -57,9 +61,13 @@ mod outcome;
 
 mod kept;
 
+mod damaged;
+
 mod waking;
 
 mod core;
+
+mod batch;
 
 mod forget;
 

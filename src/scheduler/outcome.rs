@@ -1,6 +1,6 @@
 //! What becomes of a job: when its action begins, when an attempt ends, and when the process ended meanwhile.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     retry::Retry,
@@ -47,8 +47,6 @@ pub(super) struct Ended {
     pub(super) wanted_wait: Option<Duration>,
     /// Whether it wants not to be tried again.
     pub(super) gives_up: bool,
-    /// Whether the function was not called: the mark that it runs did not become durable.
-    pub(super) never_began: bool,
 }
 
 /// What is kept of an error. Made before the transaction that writes it, for an error of the host's may panic when it
@@ -61,21 +59,49 @@ pub(super) struct Failure {
     is_unrunnable: bool,
 }
 
+/// What came of an attempt of an action that is marked as running.
+#[derive(Debug, Clone)]
+pub(super) enum AttemptOutcome {
+    /// It ended.
+    Ended(Arc<Ended>),
+    /// It did not begin, for the mark did not become durable in time. The job waits as before.
+    NotBegun {
+        /// When the attempt before it began.
+        previous_start: Option<Timestamp>,
+    },
+}
+
 /// What came of the beginning of an action.
 pub(super) enum Begun<R> {
     /// It is marked as running, and this is what runs.
-    Run(Doc<Job>, R),
+    Run {
+        /// As it is marked.
+        job: Doc<Job>,
+        /// When the attempt before it began.
+        previous_start: Option<Timestamp>,
+        /// What `find` has found.
+        found: R,
+    },
     /// There is nothing to run; a job that cannot run has been marked as such.
     Over(Option<Ran>),
 }
 
-impl Ended {
-    pub(super) fn new(at: Timestamp, result: Result<String, CallError>) -> Self {
-        Self { at, result: result.map_err(Failure::of), wanted_wait: None, gives_up: false, never_began: false }
-    }
-
+impl AttemptOutcome {
     /// The memory that its texts take.
     pub(super) fn size_bytes(&self) -> usize {
+        match self {
+            Self::Ended(ended) => ended.size_bytes(),
+            Self::NotBegun { .. } => 0,
+        }
+    }
+}
+
+impl Ended {
+    pub(super) fn new(at: Timestamp, result: Result<String, CallError>) -> Self {
+        Self { at, result: result.map_err(Failure::of), wanted_wait: None, gives_up: false }
+    }
+
+    fn size_bytes(&self) -> usize {
         match &self.result {
             Ok(result) => result.len(),
             Err(failure) => failure.message.len() + failure.data.as_ref().map_or(0, String::len),
@@ -126,15 +152,23 @@ pub(super) fn begin<R>(
         job.attempts = job.attempts.saturating_add(1);
         job.started_at = Some(now);
     })?;
-    let begun = tx.get(id)?;
-    Ok(begun.map_or(Begun::Over(None), |job| Begun::Run(job, found)))
+    let (begun, previous_start) = (tx.get(id)?, job.started_at);
+    Ok(begun.map_or(Begun::Over(None), |job| Begun::Run { job, previous_start, found }))
+}
+
+/// Takes back the mark of an attempt that did not begin: the job is due at once, and the attempt does not count.
+pub(super) fn take_back(tx: &mut WriteTx, id: Id<Job>, previous_start: Option<Timestamp>) -> Result<(), Error> {
+    let now = tx.now();
+    tx.patch(id, |job| {
+        job.status = JobStatus::Queued;
+        job.attempts = job.attempts.saturating_sub(1);
+        job.started_at = previous_start;
+        Due::after(now, Duration::ZERO).put_into(job);
+    })
 }
 
 /// Writes down how an attempt ended: the job has finished, or waits for the next attempt, or cannot run.
 pub(super) fn end(tx: &mut WriteTx, job: &Doc<Job>, ended: &Ended, retention: Duration) -> Result<Ran, Error> {
-    if ended.never_began {
-        return put_back(tx, job);
-    }
     let now = tx.now();
     let mut next = Job::clone(job);
     next.since = now;
@@ -177,18 +211,6 @@ pub(super) fn end(tx: &mut WriteTx, job: &Doc<Job>, ended: &Ended, retention: Du
     } else {
         tx.replace(job.id(), next)?;
     }
-    Ok(ran)
-}
-
-/// Puts an action that was marked as running, and that was not called, back into the queue.
-fn put_back(tx: &mut WriteTx, job: &Doc<Job>) -> Result<Ran, Error> {
-    let mut next = Job::clone(job);
-    next.status = JobStatus::Queued;
-    next.attempts = next.attempts.saturating_sub(1);
-    next.started_at = None;
-    Due::after(tx.now(), Duration::ZERO).put_into(&mut next);
-    let ran = Ran { job: job.id(), function: next.function.clone(), status: next.status };
-    tx.replace(job.id(), next)?;
     Ok(ran)
 }
 

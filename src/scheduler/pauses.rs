@@ -1,6 +1,9 @@
 //! [`Pauses`]: what could not be written, and when it is tried again.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use super::{
     queue::Waiting,
@@ -21,10 +24,12 @@ const PAUSED_JOBS_LIMIT: usize = 1_024;
 pub(super) enum Stuck {
     /// A job that could not be run, or could not be marked as running.
     Job(JobKind, Id<Job>),
-    /// How an action ended.
+    /// How an action ended, or that it did not begin.
     Outcome(Id<Job>),
     /// The next run of a cron.
     Cron(Id<Cron>),
+    /// The look at which crons are due.
+    Crons,
     /// The correction of times after the clock was put back.
     Correction,
     /// The removal of finished jobs.
@@ -71,7 +76,12 @@ impl Pauses {
     pub(super) fn jobs(&self, kind: JobKind) -> impl Iterator<Item = (Timestamp, Waiting)> {
         self.0.iter().filter_map(move |(stuck, pause)| match stuck {
             Stuck::Job(own, job) if *own == kind => Some((pause.until(), Waiting { due_at: pause.due_at, job: *job })),
-            Stuck::Job(..) | Stuck::Outcome(_) | Stuck::Cron(_) | Stuck::Correction | Stuck::Forgetting => None,
+            Stuck::Job(..)
+            | Stuck::Outcome(_)
+            | Stuck::Cron(_)
+            | Stuck::Crons
+            | Stuck::Correction
+            | Stuck::Forgetting => None,
         })
     }
 
@@ -79,6 +89,11 @@ impl Pauses {
     pub(super) fn first_cron(&self) -> Option<Timestamp> {
         let crons = self.0.iter().filter(|(stuck, _)| matches!(stuck, Stuck::Cron(_)));
         crons.map(|(_, pause)| pause.until()).min()
+    }
+
+    /// Ends the pauses of crons that are no longer due: they have fired, were deleted, or have another time.
+    pub(super) fn keep_crons(&mut self, due: &HashSet<Id<Cron>>) {
+        self.0.retain(|stuck, _| !matches!(stuck, Stuck::Cron(cron) if !due.contains(cron)));
     }
 
     /// Whether a job is paused, its pause over or not.

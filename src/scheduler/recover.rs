@@ -5,41 +5,32 @@ use super::{
     outcome::recover,
     tables::{Job, JobKind, JobStatus},
 };
-use crate::{error::Error, schema::Doc, transaction::IndexQuery};
+use crate::error::Error;
 
 /// Jobs that are changed in one transaction when the database is opened, and the bytes of their rows: a transaction of
 /// them must fit the smallest limit there is.
-const JOBS_PER_TRANSACTION: usize = 200;
-const BYTES_PER_TRANSACTION: usize = 256 << 10;
+pub(super) const JOBS_PER_TRANSACTION: usize = 200;
+pub(super) const BYTES_PER_TRANSACTION: usize = 256 << 10;
 
 impl SchedulerCore {
     /// Puts every job that the end of the process interrupted where its rule says, and has those tried again that could
     /// not be run.
     pub(super) fn recover(&self) -> Result<(), Error> {
-        let retention = self.retention;
         for status in [JobStatus::Running, JobStatus::Unrunnable] {
             for kind in [JobKind::Mutation, JobKind::Action] {
-                while self.engine.pipeline.write(self.engine.durability, |tx| -> Result<bool, Error> {
-                    let jobs = first_of(tx.query(Job::by_queue).eq((status, kind)))?;
-                    jobs.iter().try_for_each(|job| recover(tx, job, retention))?;
-                    Ok(!jobs.is_empty())
-                })? {}
+                while self.recover_some(status, kind)? {}
             }
         }
         Ok(())
     }
-}
 
-/// The first jobs, as many as one transaction takes, one at least if there is one.
-pub(super) fn first_of<K, R>(jobs: IndexQuery<'_, Job, K, R>) -> Result<Vec<Doc<Job>>, Error> {
-    let (mut first, mut size_bytes) = (Vec::new(), 0);
-    for job in jobs.take(JOBS_PER_TRANSACTION).iter()? {
-        let job = job?;
-        size_bytes += job.text_bytes();
-        first.push(job);
-        if size_bytes > BYTES_PER_TRANSACTION {
-            break;
-        }
+    /// A part of them; says whether there was one.
+    fn recover_some(&self, status: JobStatus, kind: JobKind) -> Result<bool, Error> {
+        let mut jobs = Vec::new();
+        self.engine
+            .pipeline
+            .read(|tx| self.find_intact(tx.query(Job::by_queue).eq((status, kind)), JOBS_PER_TRANSACTION, &mut jobs))?;
+        self.change_jobs(&jobs, BYTES_PER_TRANSACTION, |tx, job| recover(tx, job, self.retention))?;
+        Ok(!jobs.is_empty())
     }
-    Ok(first)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     core::{SchedulerCore, ends_this_open, may_pass},
     kept::Kept,
-    outcome::{self, Begun, Ended, Ran},
+    outcome::{self, AttemptOutcome, Begun, Ended, Ran},
     pauses::Stuck,
     queue::Waiting,
     tables::{Job, JobKind, JobStatus},
@@ -25,6 +25,7 @@ impl SchedulerCore {
     /// read one at a time, for they may be large.
     pub(super) fn run_mutations(&self, due: Vec<Waiting>) -> Result<Vec<Ran>, Error> {
         let mut ran = Vec::with_capacity(due.len());
+        let mut written = Vec::with_capacity(due.len());
         let mut newest = None;
         let mut failure = None;
         for waiting in due {
@@ -36,6 +37,7 @@ impl SchedulerCore {
                 Ok((came, applied)) => {
                     self.unpause(stuck);
                     newest = Some(applied);
+                    written.push(waiting);
                     self.take_note_of(came.as_ref());
                     ran.extend(came);
                 }
@@ -48,8 +50,15 @@ impl SchedulerCore {
                 }
             }
         }
-        if let (Some(applied), Durability::Durable) = (newest, self.engine.durability) {
-            self.engine.pipeline.wait_durable(applied)?;
+        if let (Some(applied), Durability::Durable) = (newest, self.engine.durability)
+            && let Err(error) = self.engine.pipeline.wait_durable(applied)
+        {
+            // They have run, and do not run again. They still seem to wait, and a look at one of them after its pause
+            // makes it durable.
+            let error = Error::from(error);
+            for waiting in written {
+                self.pause(Stuck::Job(JobKind::Mutation, waiting.job), waiting.due_at, error.clone())?;
+            }
         }
         failure.map_or(Ok(ran), Err)
     }
@@ -105,7 +114,7 @@ impl SchedulerCore {
     }
 
     /// One attempt of an action: marked as running, durably, before it begins. If it cannot be marked it does not begin,
-    /// and if the mark does not become durable it is put back into the queue.
+    /// and neither does it if the mark is not durable in time: the mark is then taken back.
     pub(super) fn run_action(self: &Arc<Self>, waiting: Waiting) -> Result<Option<Ran>, Error> {
         if self.is_stopped() {
             return Ok(None);
@@ -126,19 +135,16 @@ impl SchedulerCore {
             Err(error) => return self.pause(stuck, waiting.due_at, error).map(|()| None),
         };
         self.unpause(stuck);
-        let durable = self.engine.pipeline.wait_durable(applied);
-        let (job, (name, run)) = match begun {
-            Begun::Run(job, run) => (job, run),
-            Begun::Over(ran) => return Ok(durable.map(|()| ran)?),
-        };
-        if let Err(error) = durable {
-            let error = Error::from(error);
-            if ends_this_open(&error) {
-                return Err(error);
+        let durable = self.engine.pipeline.wait_durable(applied).map_err(Error::from);
+        let (job, (name, run)) = match (begun, durable) {
+            (Begun::Run { job, found, .. }, Ok(())) => (job, found),
+            (Begun::Run { job, previous_start, .. }, Err(error)) => {
+                let outcome = AttemptOutcome::NotBegun { previous_start };
+                return self.keep(id, Kept { attempt: job.attempts, outcome }, error).map(|()| None);
             }
-            let ended = Ended { never_began: true, ..Ended::new(self.now(), Err(error.into())) };
-            return self.end_action(id, Kept { attempt: job.attempts, ended: Arc::new(ended) });
-        }
+            (Begun::Over(ran), Ok(())) => return Ok(ran),
+            (Begun::Over(ran), Err(error)) => return self.pause(stuck, waiting.due_at, error).map(|()| ran),
+        };
         let span = tracing::debug_span!(target: "tropism", "job", job = %id, function = name, attempt = job.attempts);
         let _entered = span.enter();
         let context = ActionContext::new(Arc::clone(&self.engine), self.attempt(&job));
@@ -146,7 +152,7 @@ impl SchedulerCore {
             .unwrap_or_else(|message| Err(CallError::Panicked { function: name, message }));
         let (wanted_wait, gives_up) = (context.wanted_wait(), context.gives_up());
         let ended = Ended { wanted_wait, gives_up, ..Ended::new(self.now(), result) };
-        self.end_action(id, Kept { attempt: job.attempts, ended: Arc::new(ended) })
+        self.end_action(id, Kept { attempt: job.attempts, outcome: AttemptOutcome::Ended(Arc::new(ended)) })
     }
 
     fn attempt(&self, job: &Doc<Job>) -> Attempt {
@@ -158,38 +164,43 @@ impl SchedulerCore {
         Attempt { number: job.attempts, limit: job.attempt_limit, is_cancelled: Box::new(is_cancelled) }
     }
 
-    /// Writes down how an attempt of an action ended. If that cannot be written now, it is kept, and written by a later
-    /// run of mutations: only the end of the process can lose it.
+    /// Writes down what came of an attempt of an action. As long as that is not durable it is kept, and written by a
+    /// later run of mutations: only the end of the process can lose it.
     fn end_action(&self, id: Id<Job>, mut kept: Kept) -> Result<Option<Ran>, Error> {
-        let stuck = Stuck::Outcome(id);
         let mut written = self.write_outcome(id, &kept);
-        if let Err(error) = &written
+        if let (Err(error), AttemptOutcome::Ended(ended)) = (&written, &kept.outcome)
             && !matches!(error, Error::Storage(_))
         {
             // What came of it cannot be committed. That is its failure, as an error of its own would be.
-            kept.ended = Arc::new(Ended::new(kept.ended.at, Err(error.clone().into())));
+            kept.outcome = AttemptOutcome::Ended(Arc::new(Ended::new(ended.at, Err(error.clone().into()))));
             written = self.write_outcome(id, &kept);
         }
-        match written {
-            Ok((ran, applied)) => {
+        let (ran, failure) = match written {
+            Ok((ran, applied)) => (ran, self.engine.pipeline.wait_durable(applied).err().map(Error::from)),
+            Err(error) => (None, Some(error)),
+        };
+        self.take_note_of(ran.as_ref());
+        match failure {
+            None => {
                 let mut state = self.state();
                 state.kept.remove(id);
-                state.pauses.end(stuck);
-                drop(state);
-                self.take_note_of(ran.as_ref());
-                self.engine.pipeline.wait_durable(applied)?;
-                Ok(ran)
+                state.pauses.end(Stuck::Outcome(id));
             }
-            Err(error) if ends_this_open(&error) => Err(error),
-            Err(error) => {
-                self.state().kept.keep(id, kept);
-                let now = self.now();
-                self.pause(stuck, now, error)?;
-                // The action's own lane does not write it.
-                self.waking.wake();
-                Ok(None)
-            }
+            Some(error) => self.keep(id, kept, error)?,
         }
+        Ok(ran)
+    }
+
+    /// Keeps what came of an attempt, to be written after a pause. What ends this open is an error.
+    fn keep(&self, id: Id<Job>, kept: Kept, error: Error) -> Result<(), Error> {
+        if ends_this_open(&error) {
+            return Err(error);
+        }
+        self.state().kept.keep(id, kept);
+        self.pause(Stuck::Outcome(id), self.now(), error)?;
+        // The action's own lane does not write it.
+        self.waking.wake();
+        Ok(())
     }
 
     /// Writes an outcome, unless the job is no longer the attempt's: it was cancelled meanwhile.
@@ -197,7 +208,13 @@ impl SchedulerCore {
         self.engine.pipeline.commit(Durability::Durable, |tx| {
             let own = tx.get(id)?;
             let own = own.filter(|job| job.status == JobStatus::Running && job.attempts == kept.attempt);
-            own.map(|job| outcome::end(tx, &job, &kept.ended, self.retention)).transpose()
+            match (own, &kept.outcome) {
+                (None, _) => Ok(None),
+                (Some(job), AttemptOutcome::Ended(ended)) => outcome::end(tx, &job, ended, self.retention).map(Some),
+                (Some(_), AttemptOutcome::NotBegun { previous_start }) => {
+                    outcome::take_back(tx, id, *previous_start).map(|()| None)
+                }
+            }
         })
     }
 

@@ -165,7 +165,7 @@ impl GroupCommit {
             match &turn.trouble {
                 Some(Trouble::Sync(reason)) => return Err(StorageError::OutcomeUnknown { reason: Arc::clone(reason) }),
                 Some(Trouble::Write(error)) if has_tried => {
-                    return Err(StorageError::NotDurable { reason: error.to_string().into() });
+                    return Err(StorageError::NotDurable { reason: error.to_string().into(), kind: error.kind() });
                 }
                 Some(Trouble::Write(_)) | None => {}
             }

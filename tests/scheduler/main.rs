@@ -1,12 +1,17 @@
 //! Scheduled work, on the manual scheduler's virtual clock: what runs when, how often, and what its row says.
 
 mod actions;
+mod bounds;
 mod clocks;
+#[path = "../common/mod.rs"]
+mod common;
 mod crashes;
 mod crons;
+mod damage;
 mod full_disk;
 mod hostile;
 mod mutations;
+mod not_durable;
 #[cfg(feature = "cron")]
 mod summer_time;
 mod threads;
