@@ -69,6 +69,10 @@ pub struct EnumType {
     pub variants: Vec<String>,
     /// Whether it also holds texts that are none of them.
     pub is_open: bool,
+    /// Earlier texts of variants, each with the one it is now: `was "…"`. No part of what is stored.
+    pub renamed: Vec<(String, String)>,
+    /// Earlier variants that no row may hold any more: `dropped "…"`. No part of what is stored.
+    pub dropped: Vec<String>,
 }
 
 /// A struct: the fields in the order of declaration, in which they are stored.
@@ -79,6 +83,8 @@ pub struct StructType {
     pub name: String,
     /// Its fields.
     pub fields: Vec<FieldType>,
+    /// Earlier fields whose values may go: `dropped "…"`. No part of what is stored.
+    pub dropped: Vec<String>,
 }
 
 /// A field of a struct.
@@ -89,9 +95,9 @@ pub struct FieldType {
     pub name: String,
     /// Its name in JSON.
     pub json_name: String,
-    /// Its earlier name: `was "…"`.
+    /// Its earlier name: `was "…"`. No part of what is stored.
     pub was: Option<String>,
-    /// The stored form of its default.
+    /// The stored form of its default. No part of what is stored.
     pub default: Option<Vec<u8>>,
     /// What it is made of.
     pub of: Type,
@@ -102,7 +108,14 @@ impl EnumType {
     #[doc(hidden)]
     pub fn new(name: &str, variants: &[&str], is_open: bool) -> Self {
         let variants = variants.iter().map(|&text| text.to_owned()).collect();
-        Self { name: name.to_owned(), variants, is_open }
+        Self { name: name.to_owned(), variants, is_open, renamed: Vec::new(), dropped: Vec::new() }
+    }
+
+    /// The same, with the earlier text of each variant that had another one.
+    #[doc(hidden)]
+    pub fn with(self, earlier: &[(&str, Option<&str>)]) -> Self {
+        let pair = |(text, was): &(&str, Option<&str>)| Some(((*was)?.to_owned(), (*text).to_owned()));
+        Self { renamed: earlier.iter().filter_map(pair).collect(), ..self }
     }
 }
 
@@ -137,7 +150,7 @@ impl Describer {
         self.enclosing.push(own);
         let fields = fields(self);
         self.enclosing.pop();
-        Type::Struct(StructType { name: name.to_owned(), fields })
+        Type::Struct(StructType { name: name.to_owned(), fields, dropped: Vec::new() })
     }
 }
 
@@ -187,7 +200,17 @@ const ENCLOSING: u8 = 18;
 const MAX_TYPE_DEPTH: u32 = 500;
 
 impl Type {
-    /// The stored form of the description itself.
+    /// The struct or enum that says `dropped` of these fields or variants.
+    #[doc(hidden)]
+    pub fn dropping(mut self, names: &[&str]) -> Self {
+        if let Self::Struct(StructType { dropped, .. }) | Self::Enum(EnumType { dropped, .. }) = &mut self {
+            dropped.extend(names.iter().map(|&name| name.to_owned()));
+        }
+        self
+    }
+
+    /// The stored form of the description itself: of what values are made of, and not of what a program says about
+    /// earlier ones.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut stored = StoredWriter::default();
         self.write(&mut stored);
@@ -200,38 +223,6 @@ impl Type {
         let of = Self::read_within(&mut stored, MAX_TYPE_DEPTH)?;
         stored.end()?;
         Ok(of)
-    }
-
-    /// Whether every stored value of this type is the stored form of the same value of the other one.
-    pub(crate) fn reads_as(&self, declared: &Self) -> bool {
-        match (self, declared) {
-            (Self::Text, Self::Enum(declared)) => declared.is_open,
-            (Self::Enum(_), Self::Text) => true,
-            (Self::Enum(stored), Self::Enum(declared)) => {
-                let has = |text: &String| declared.variants.contains(text);
-                declared.is_open || !stored.is_open && stored.variants.iter().all(has)
-            }
-            (Self::Option(stored), Self::Option(declared))
-            | (Self::List(stored), Self::List(declared))
-            | (Self::Set(stored), Self::Set(declared)) => stored.reads_as(declared),
-            (Self::Array(stored, count), Self::Array(declared, declared_count)) => {
-                count == declared_count && stored.reads_as(declared)
-            }
-            (Self::Map(key, value), Self::Map(declared_key, declared_value)) => {
-                key.reads_as(declared_key) && value.reads_as(declared_value)
-            }
-            (Self::Tuple(stored), Self::Tuple(declared)) => {
-                stored.len() == declared.len() && stored.iter().zip(declared).all(|(one, other)| one.reads_as(other))
-            }
-            (Self::Struct(stored), Self::Struct(declared)) => {
-                let is_same = |(stored, declared): (&FieldType, &FieldType)| {
-                    let has_its_name = stored.name == declared.name || declared.was.as_ref() == Some(&stored.name);
-                    has_its_name && stored.of.reads_as(&declared.of)
-                };
-                stored.fields.len() == declared.fields.len() && stored.fields.iter().zip(&declared.fields).all(is_same)
-            }
-            (stored, declared) => stored == declared,
-        }
     }
 
     /// Appends the stored form of the description itself.
@@ -268,13 +259,13 @@ impl Type {
                 stored.count(parts.len());
                 parts.iter().for_each(|part| part.write(stored));
             }
-            Self::Enum(EnumType { name, variants, is_open }) => {
+            Self::Enum(EnumType { name, variants, is_open, .. }) => {
                 stored.push(&[ENUM, u8::from(*is_open)]);
                 stored.counted(name.as_bytes());
                 stored.count(variants.len());
                 variants.iter().for_each(|text| stored.counted(text.as_bytes()));
             }
-            Self::Struct(StructType { name, fields }) => {
+            Self::Struct(StructType { name, fields, .. }) => {
                 stored.push(&[STRUCT]);
                 stored.counted(name.as_bytes());
                 stored.count(fields.len());
@@ -314,11 +305,12 @@ impl Type {
                 let is_open = stored.flag()?;
                 let name = stored.text()?.to_owned();
                 let variants = listed(stored, |stored| stored.text().map(str::to_owned))?;
-                Self::Enum(EnumType { name, variants, is_open })
+                Self::Enum(EnumType { name, variants, is_open, renamed: Vec::new(), dropped: Vec::new() })
             }
             STRUCT => {
                 let name = stored.text()?.to_owned();
-                Self::Struct(StructType { name, fields: listed(stored, |stored| FieldType::read(stored, depth))? })
+                let fields = listed(stored, |stored| FieldType::read(stored, depth))?;
+                Self::Struct(StructType { name, fields, dropped: Vec::new() })
             }
             ENCLOSING => Self::Enclosing(small(stored)?),
             other => return Err(DecodeError::new(format!("no description of a type begins with {other}"))),
@@ -338,21 +330,14 @@ impl IntegerType {
 
 impl FieldType {
     fn write(&self, stored: &mut StoredWriter) {
-        let Self { name, json_name, was, default, of } = self;
-        stored.counted(name.as_bytes());
-        stored.counted(json_name.as_bytes());
-        for part in [was.as_deref().map(str::as_bytes), default.as_deref()] {
-            stored.push(&[u8::from(part.is_some())]);
-            part.into_iter().for_each(|part| stored.counted(part));
-        }
-        of.write(stored);
+        stored.counted(self.name.as_bytes());
+        stored.counted(self.json_name.as_bytes());
+        self.of.write(stored);
     }
 
     fn read(stored: &mut StoredReader<'_>, depth: u32) -> Result<Self, DecodeError> {
         let (name, json_name) = (stored.text()?.to_owned(), stored.text()?.to_owned());
-        let was = if stored.flag()? { Some(stored.text()?.to_owned()) } else { None };
-        let default = if stored.flag()? { Some(stored.counted()?.to_vec()) } else { None };
-        Ok(Self { name, json_name, was, default, of: Type::read_within(stored, depth)? })
+        Ok(Self { name, json_name, was: None, default: None, of: Type::read_within(stored, depth)? })
     }
 }
 
@@ -412,9 +397,10 @@ mod tests {
 
     fn every_kind() -> Type {
         let boxed = |of: &Type| Box::new(of.clone());
-        let field = FieldType::new("due_at", "dueAt", Type::Timestamp).with(Some("due"), Some(Ok(vec![0])));
+        let field = FieldType::new("due_at", "dueAt", Type::Timestamp);
         let structure = StructType {
             name: "Step".to_owned(),
+            dropped: Vec::new(),
             fields: vec![field, FieldType::new("next", "next", Type::Option(Box::new(Type::Enclosing(0))))],
         };
         Type::Tuple(vec![
