@@ -42,7 +42,7 @@ pub(super) fn fit(table: &str, field: &str, stored: &Type, declared: &Type) -> R
 
 /// What rows that were written before the field existed hold in it, by its type alone.
 pub(super) fn default_of(of: &Type) -> Option<Vec<u8>> {
-    matches!(of, Type::Option(_)).then(|| vec![ENCODED_NONE])
+    matches!(of, Type::Optional(_)).then(|| vec![ENCODED_NONE])
 }
 
 /// A part of a type, and the structs that it stands in.
@@ -88,8 +88,8 @@ impl Fitting<'_> {
             return self.structs(stored, declared);
         }
         let step = match (stored.of, declared.of) {
-            (Type::Option(of), Type::Option(to)) => Step::Option(self.fit(stored.inner(of), declared.inner(to))?),
-            (_, Type::Option(to)) => Step::Some(self.fit(stored, declared.inner(to))?),
+            (Type::Optional(of), Type::Optional(to)) => Step::Option(self.fit(stored.inner(of), declared.inner(to))?),
+            (_, Type::Optional(to)) => Step::Some(self.fit(stored, declared.inner(to))?),
             (Type::List(of), Type::List(to)) => Step::List(self.within("[]", stored.inner(of), declared.inner(to))?),
             (Type::Bytes, Type::List(to)) => Step::List(self.within("[]", stored.inner(&BYTE), declared.inner(to))?),
             (Type::Array(of, count), Type::Array(to, declared_count)) if count == declared_count => {
@@ -252,7 +252,7 @@ fn form_of(of: &Type) -> Option<Form> {
         Type::F64 => Some(Form::Bytes(8)),
         Type::Integer(_) | Type::Char | Type::Timestamp | Type::Id(_) => Some(Form::Number),
         Type::Text | Type::Bytes | Type::Json => Some(Form::Counted),
-        Type::Option(_)
+        Type::Optional(_)
         | Type::List(_)
         | Type::Array(..)
         | Type::Set(_)

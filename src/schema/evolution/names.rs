@@ -16,7 +16,7 @@ pub(super) fn check_names(definition: &TableDefinition) -> Result<(), SchemaErro
 
 fn check_type(table: &str, path: &str, of: &Type) -> Result<(), SchemaError> {
     match of {
-        Type::Option(of) | Type::List(of) | Type::Array(of, _) | Type::Set(of) => check_type(table, path, of),
+        Type::Optional(of) | Type::List(of) | Type::Array(of, _) | Type::Set(of) => check_type(table, path, of),
         Type::Map(key, value) => check_type(table, path, key).and_then(|()| check_type(table, path, value)),
         Type::Tuple(parts) => parts.iter().try_for_each(|part| check_type(table, path, part)),
         Type::Enum(EnumType { variants, renamed, dropped, .. }) => {

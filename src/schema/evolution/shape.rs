@@ -31,7 +31,7 @@ fn reduced(of: &Type, with_names: bool) -> Type {
     let boxed = |of: &Type| Box::new(reduced(of, with_names));
     let name = |name: &String| if with_names { name.clone() } else { String::new() };
     match of {
-        Type::Option(of) => Type::Option(boxed(of)),
+        Type::Optional(of) => Type::Optional(boxed(of)),
         Type::List(of) => Type::List(boxed(of)),
         Type::Array(of, count) => Type::Array(boxed(of), *count),
         Type::Set(of) => Type::Set(boxed(of)),
