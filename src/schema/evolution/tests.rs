@@ -1,9 +1,10 @@
-//! Every rule of evolution as a sentence: tables here, fields and indexes in files of their own, and in `rows` whether
-//! rows of any age read back right.
+//! Every rule of evolution as a sentence: tables here, fields and indexes in files of their own, in `rows` whether rows of
+//! any age read back right, and in `structures` what becomes of values when the structure of their type changes.
 
 mod fields;
 mod indexes;
 mod rows;
+mod structures;
 
 use super::*;
 use crate::{
