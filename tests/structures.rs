@@ -75,8 +75,7 @@ fn first_task(number: u32) -> first::Task {
 
 fn second_task(number: u64) -> second::Task {
     let state = if number.is_multiple_of(2) { second::State::Open } else { second::State::Done };
-    let action =
-        |title: &str| second::Action { state, title: title.into(), minutes: 300, weight: 1.5, owner: None };
+    let action = |title: &str| second::Action { state, title: title.into(), minutes: 300, weight: 1.5, owner: None };
     let leaf = second::Node { size: 7, label: "leaf".into(), children: vec![] };
     let named: BTreeMap<_, _> = [("a".into(), (200, Some(action("named")))), ("b".into(), (1, None))].into();
     let tree = second::Node { size: 7, label: format!("root {number}"), children: vec![leaf.clone(), leaf] };

@@ -21,9 +21,7 @@ pub enum SchemaError {
         table: String,
     },
     /// A field appeared that stored rows have no value for.
-    #[error(
-        "table {table:?} gained field {field:?} without a default; write `{}: {field_type} = …`", last_name(field)
-    )]
+    #[error("table {table:?} gained field {field:?} without a default; write `{}: {field_type} = …`", last_name(field))]
     MissingDefault {
         /// The table.
         table: String,
@@ -92,7 +90,8 @@ pub enum SchemaError {
     },
     /// `dropped "…"` names something that is declared.
     #[error(
-        "table {table:?} says that {dropped:?} was dropped, and declares {:?} as well, or as an earlier name; remove one of the two", last_name(dropped)
+        "table {table:?} says that {dropped:?} was dropped, and declares {:?} as well, or as an earlier name; remove one of the two",
+        last_name(dropped)
     )]
     DroppedClash {
         /// The table.

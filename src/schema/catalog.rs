@@ -411,7 +411,10 @@ mod tests {
         let mut bytes = catalog().encode();
         bytes[0] = 9;
         let error = Catalog::decode(&bytes).unwrap_err();
-        assert!(matches!(error, OpenError::NewerFormat { found: 9, supported, .. } if supported == u32::from(VERSION)), "{error}");
+        assert!(
+            matches!(error, OpenError::NewerFormat { found: 9, supported, .. } if supported == u32::from(VERSION)),
+            "{error}"
+        );
     }
 
     #[test]

@@ -144,8 +144,7 @@ impl Fitting<'_> {
         // The place is taken before the fields are looked at: they may lead back here.
         let step = self.add(Step::Tuple(Vec::new()));
         self.met.insert(pair, step);
-        let (stored_scope, declared_scope) =
-            (Scope::within(stored.0, stored.1), Scope::within(declared.0, declared.1));
+        let (stored_scope, declared_scope) = (Scope::within(stored.0, stored.1), Scope::within(declared.0, declared.1));
         let (fields, declared_fields) = (&stored.0.fields, &declared.0.fields);
         let origins: Vec<Option<usize>> = declared_fields.iter().map(|field| origin(fields, field)).collect();
         let mut steps = Vec::with_capacity(fields.len());

@@ -58,7 +58,10 @@ fn with_default(name: &'static str, type_name: &'static str) -> FieldDefinition 
 }
 
 fn converted(name: &'static str, type_name: &'static str, from: &'static str) -> FieldDefinition {
-    FieldDefinition { conversion: Some(Conversion { from, of: made_of(from), convert: number_to_text }), ..field(name, type_name) }
+    FieldDefinition {
+        conversion: Some(Conversion { from, of: made_of(from), convert: number_to_text }),
+        ..field(name, type_name)
+    }
 }
 
 fn number_to_text(bytes: &[u8]) -> Result<Vec<u8>, String> {

@@ -94,12 +94,7 @@ impl Transcoder {
         }
     }
 
-    fn step(
-        &self,
-        step: StepId,
-        stored: &mut StoredReader<'_>,
-        written: &mut StoredWriter,
-    ) -> Result<(), DecodeError> {
+    fn step(&self, step: StepId, stored: &mut StoredReader<'_>, written: &mut StoredWriter) -> Result<(), DecodeError> {
         match &self.steps[step] {
             Step::Copy(form) => copy(*form, stored, written)?,
             Step::Integer { stored: from, declared } => widen(*from, *declared, stored, written)?,

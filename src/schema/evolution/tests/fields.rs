@@ -21,11 +21,7 @@ fn liveness(table: &CatalogTable) -> Vec<bool> {
     table.layouts.iter().map(|layout| layout.is_live).collect()
 }
 
-fn evolved_dropping(
-    dropped: &'static [&'static str],
-    stored: &Catalog,
-    fields: Vec<FieldDefinition>,
-) -> CatalogTable {
+fn evolved_dropping(dropped: &'static [&'static str], stored: &Catalog, fields: Vec<FieldDefinition>) -> CatalogTable {
     with_rows(stored, &[dropping(dropped, "items", fields, vec![])]).unwrap().tables.remove(0)
 }
 

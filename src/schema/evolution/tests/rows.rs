@@ -61,7 +61,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut world = Self { catalog: Catalog::default(), fields: Vec::new(), dropped: Vec::new(), rows: Vec::new(), names: 0 };
+        let mut world =
+            Self { catalog: Catalog::default(), fields: Vec::new(), dropped: Vec::new(), rows: Vec::new(), names: 0 };
         world.evolve();
         world
     }

@@ -369,9 +369,11 @@ pub(super) fn expected(of: &Type, to: &Type, value: &Value) -> Option<Value> {
             Value::Many(parts.map(|((of, to), value)| expected(of, to, value)).collect::<Option<_>>()?)
         }
         (Type::Struct(of), Type::Struct(to), Value::Many(values)) => {
-            let field = |to: &FieldType| match of.fields.iter().position(|field| {
-                field.name == to.name || to.was.as_ref() == Some(&field.name)
-            }) {
+            let field = |to: &FieldType| match of
+                .fields
+                .iter()
+                .position(|field| field.name == to.name || to.was.as_ref() == Some(&field.name))
+            {
                 Some(position) => expected(&of.fields[position].of, &to.of, &values[position]),
                 None => default_of(to).map(Value::Stored),
             };
