@@ -34,6 +34,7 @@ mod second {
             index by_priority (priority);
             index by_project (project) on delete cascade;
             convert size: String => |old| old.parse().unwrap_or(0);
+            dropped "note";
         }
     }
 }

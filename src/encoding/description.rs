@@ -69,6 +69,10 @@ pub struct EnumType {
     pub variants: Vec<String>,
     /// Whether it also holds texts that are none of them.
     pub is_open: bool,
+    /// Earlier texts of variants, each with the one it is now: `was "…"`. No part of what is stored.
+    pub renamed: Vec<(String, String)>,
+    /// Earlier variants that no row may hold any more: `dropped "…"`. No part of what is stored.
+    pub dropped: Vec<String>,
 }
 
 /// A struct: the fields in the order of declaration, in which they are stored.
@@ -79,6 +83,8 @@ pub struct StructType {
     pub name: String,
     /// Its fields.
     pub fields: Vec<FieldType>,
+    /// Earlier fields whose values may go: `dropped "…"`. No part of what is stored.
+    pub dropped: Vec<String>,
 }
 
 /// A field of a struct.
@@ -89,9 +95,9 @@ pub struct FieldType {
     pub name: String,
     /// Its name in JSON.
     pub json_name: String,
-    /// Its earlier name: `was "…"`.
+    /// Its earlier name: `was "…"`. No part of what is stored.
     pub was: Option<String>,
-    /// The stored form of its default.
+    /// The stored form of its default. No part of what is stored.
     pub default: Option<Vec<u8>>,
     /// What it is made of.
     pub of: Type,
@@ -102,7 +108,14 @@ impl EnumType {
     #[doc(hidden)]
     pub fn new(name: &str, variants: &[&str], is_open: bool) -> Self {
         let variants = variants.iter().map(|&text| text.to_owned()).collect();
-        Self { name: name.to_owned(), variants, is_open }
+        Self { name: name.to_owned(), variants, is_open, renamed: Vec::new(), dropped: Vec::new() }
+    }
+
+    /// The same, with the earlier text of each variant that had another one.
+    #[doc(hidden)]
+    pub fn with(self, earlier: &[(&str, Option<&str>)]) -> Self {
+        let pair = |(text, was): &(&str, Option<&str>)| Some(((*was)?.to_owned(), (*text).to_owned()));
+        Self { renamed: earlier.iter().filter_map(pair).collect(), ..self }
     }
 }
 
@@ -137,7 +150,7 @@ impl Describer {
         self.enclosing.push(own);
         let fields = fields(self);
         self.enclosing.pop();
-        Type::Struct(StructType { name: name.to_owned(), fields })
+        Type::Struct(StructType { name: name.to_owned(), fields, dropped: Vec::new() })
     }
 }
 
@@ -165,36 +178,13 @@ impl<'a> Scope<'a> {
 }
 
 impl Type {
-    /// Whether every stored value of this type is the stored form of the same value of the other one.
-    pub(crate) fn reads_as(&self, declared: &Self) -> bool {
-        match (self, declared) {
-            (Self::Text, Self::Enum(declared)) => declared.is_open,
-            (Self::Enum(_), Self::Text) => true,
-            (Self::Enum(stored), Self::Enum(declared)) => {
-                let has = |text: &String| declared.variants.contains(text);
-                declared.is_open || !stored.is_open && stored.variants.iter().all(has)
-            }
-            (Self::Optional(stored), Self::Optional(declared))
-            | (Self::List(stored), Self::List(declared))
-            | (Self::Set(stored), Self::Set(declared)) => stored.reads_as(declared),
-            (Self::Array(stored, count), Self::Array(declared, declared_count)) => {
-                count == declared_count && stored.reads_as(declared)
-            }
-            (Self::Map(key, value), Self::Map(declared_key, declared_value)) => {
-                key.reads_as(declared_key) && value.reads_as(declared_value)
-            }
-            (Self::Tuple(stored), Self::Tuple(declared)) => {
-                stored.len() == declared.len() && stored.iter().zip(declared).all(|(one, other)| one.reads_as(other))
-            }
-            (Self::Struct(stored), Self::Struct(declared)) => {
-                let is_same = |(stored, declared): (&FieldType, &FieldType)| {
-                    let has_its_name = stored.name == declared.name || declared.was.as_ref() == Some(&stored.name);
-                    has_its_name && stored.of.reads_as(&declared.of)
-                };
-                stored.fields.len() == declared.fields.len() && stored.fields.iter().zip(&declared.fields).all(is_same)
-            }
-            (stored, declared) => stored == declared,
+    /// The struct or enum that says `dropped` of these fields or variants.
+    #[doc(hidden)]
+    pub fn dropping(mut self, names: &[&str]) -> Self {
+        if let Self::Struct(StructType { dropped, .. }) | Self::Enum(EnumType { dropped, .. }) = &mut self {
+            dropped.extend(names.iter().map(|&name| name.to_owned()));
         }
+        self
     }
 }
 
@@ -242,9 +232,10 @@ mod tests {
 
     pub(super) fn every_kind() -> Type {
         let boxed = |of: &Type| Box::new(of.clone());
-        let field = FieldType::new("due_at", "dueAt", Type::Timestamp).with(Some("due"), Some(Ok(vec![0])));
+        let field = FieldType::new("due_at", "dueAt", Type::Timestamp);
         let structure = StructType {
             name: "Step".to_owned(),
+            dropped: Vec::new(),
             fields: vec![field, FieldType::new("next", "next", Type::Optional(Box::new(Type::Enclosing(0))))],
         };
         Type::Tuple(vec![

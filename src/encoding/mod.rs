@@ -25,7 +25,7 @@ pub use key::KeyWriter;
 pub(crate) use key::{FIRST_KEYSPACE, INDEX_KEYSPACE, KEYSPACE_BYTES, Key, KeyspaceKind, kind_of, prefix_end};
 pub use key_part::KeyPart;
 pub(crate) use key_part::timestamp_of_part;
-pub(crate) use row::{FieldSource, LayoutPlan, layout_of};
+pub(crate) use row::{ConvertField, FieldSource, LayoutPlan, layout_of};
 pub use row::{Layouts, RowReader, RowWriter};
 pub use stored::{DecodeError, StoredReader, StoredWriter};
 pub use typed::{Typed, decode_value, encode_value};

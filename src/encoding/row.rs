@@ -3,7 +3,7 @@
 //! Lengths make fields skippable, so rows of earlier layouts can be read without knowing their types. `docs/format.md`
 //! describes the bytes.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{
     stored::StoredWriter,
@@ -100,10 +100,16 @@ pub(crate) enum LayoutPlan {
 pub(crate) enum FieldSource {
     /// From the stored field at this position.
     Stored(usize),
-    /// From the stored field at this position, through a function.
-    Converted(usize, fn(&[u8]) -> Result<Vec<u8>, String>),
+    /// From the stored field at this position, through a conversion.
+    Converted(usize, Arc<dyn ConvertField>),
     /// From the default that was in force when the field was added.
     Default(Arc<[u8]>),
+}
+
+/// Turns stored values of a field's earlier type into stored values of its declared type.
+pub(crate) trait ConvertField: fmt::Debug + Send + Sync {
+    /// The value in the declared type, or why there is none.
+    fn convert(&self, stored: &[u8]) -> Result<Vec<u8>, String>;
 }
 
 /// Reads a row, field by field in the declared order.
@@ -168,7 +174,7 @@ impl<'a> RowReader<'a> {
             FieldSource::Stored(position) => self.stored.at(*position).map(decode_value),
             FieldSource::Default(bytes) => Some(decode_value(bytes)),
             FieldSource::Converted(position, convert) => {
-                self.stored.at(*position).map(|bytes| convert(bytes).and_then(|bytes| decode_value(&bytes)))
+                self.stored.at(*position).map(|bytes| convert.convert(bytes).and_then(|bytes| decode_value(&bytes)))
             }
         })
     }
@@ -298,13 +304,20 @@ mod tests {
         }
     }
 
+    #[derive(Debug)]
+    struct SizeAsText;
+
+    impl ConvertField for SizeAsText {
+        fn convert(&self, stored: &[u8]) -> Result<Vec<u8>, String> {
+            let size: Option<i64> = decode_value(stored)?;
+            encode_value(&format!("{size:?}"))
+        }
+    }
+
     #[test]
     fn an_earlier_layout_is_mapped_field_by_field() {
         let sources = vec![
-            FieldSource::Converted(2, |bytes| {
-                let size: Option<i64> = decode_value(bytes)?;
-                encode_value(&format!("{size:?}"))
-            }),
+            FieldSource::Converted(2, Arc::new(SizeAsText)),
             FieldSource::Stored(1),
             FieldSource::Default(Arc::from(encode_value(&Some(9i64)).expect("a number encodes"))),
         ];

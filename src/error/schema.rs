@@ -21,11 +21,11 @@ pub enum SchemaError {
         table: String,
     },
     /// A field appeared that stored rows have no value for.
-    #[error("table {table:?} gained field {field:?} without a default; write `{field}: {field_type} = …`")]
+    #[error("table {table:?} gained field {field:?} without a default; write `{}: {field_type} = …`", last_name(field))]
     MissingDefault {
         /// The table.
         table: String,
-        /// The new field.
+        /// The new field, or where it is: `steps[].note`.
         field: String,
         /// Its declared type.
         field_type: String,
@@ -44,14 +44,69 @@ pub enum SchemaError {
         /// The type in the schema now.
         declared: String,
     },
-    /// `was "…"` names a field that the declared table has as well.
+    /// Something within a field has another type than in its stored rows.
+    #[error(
+        "table {table:?} field {path:?} is stored as `{stored}` and declared as `{declared}`; declare the stored type of {field:?} under another name, and write `convert {field}: … => |old| …;` with that type in the table's `with` block"
+    )]
+    ChangedNestedType {
+        /// The table.
+        table: String,
+        /// The table's field.
+        field: String,
+        /// Where in it: `steps[].note`.
+        path: String,
+        /// The type the rows were written with.
+        stored: String,
+        /// The type in the schema now.
+        declared: String,
+    },
+    /// Rows hold a field that is not declared any more.
+    #[error(
+        "table {table:?} stores field {field:?} of type `{stored}`, and it is not declared; declare it; or, if it has another name now, write `was {name:?}` after that name; or write `dropped {name:?};` in the `with` block of {owner}, and its values are lost", name = last_name(field)
+    )]
+    UndeclaredField {
+        /// The table.
+        table: String,
+        /// The stored field, or where it is: `steps[].note`.
+        field: String,
+        /// Its stored type.
+        stored: String,
+        /// What it was a field of: the table, or a struct.
+        owner: String,
+    },
+    /// Rows may hold a variant that is not declared any more.
+    #[error(
+        "table {table:?} field {field:?} is stored with the variant {variant:?} of enum `{enumeration}`, and it is not declared; declare it; or, if it has another text now, write `was {variant:?}` after that text; or write `dropped {variant:?};` in the `with` block of enum `{enumeration}`, once no row holds it"
+    )]
+    UndeclaredVariant {
+        /// The table.
+        table: String,
+        /// The field, or where in it: `steps[].state`.
+        field: String,
+        /// The enum.
+        enumeration: String,
+        /// The stored variant.
+        variant: String,
+    },
+    /// `dropped "…"` names something that is declared.
+    #[error(
+        "table {table:?} says that {dropped:?} was dropped, and declares {:?} as well, or as an earlier name; remove one of the two",
+        last_name(dropped)
+    )]
+    DroppedClash {
+        /// The table.
+        table: String,
+        /// The field or variant, or where it is: `steps[].note`.
+        dropped: String,
+    },
+    /// `was "…"` names a field or a variant that is declared as well.
     #[error(
         "table {table:?} field {field:?} says it was {was:?}, but {was:?} is still declared; remove one of the two"
     )]
     RenameClash {
         /// The table.
         table: String,
-        /// The renamed field.
+        /// The renamed field or variant, or where it is: `steps[].note`.
         field: String,
         /// Its old name.
         was: String,
@@ -112,6 +167,11 @@ pub enum SchemaError {
         /// What did not decode.
         reason: String,
     },
+}
+
+/// The field's own name, of where it is.
+fn last_name(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(_, name)| name)
 }
 
 impl From<SchemaError> for Error {

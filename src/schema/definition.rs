@@ -15,6 +15,8 @@ pub struct TableDefinition {
     pub fields: &'static [FieldDefinition],
     /// Its indexes without `by_id`, which is the table's own keyspace.
     pub indexes: &'static [IndexDefinition],
+    /// Fields of earlier rows whose values may go: `dropped "…"`.
+    pub dropped: &'static [&'static str],
 }
 
 /// A declared field.
@@ -39,6 +41,8 @@ pub struct FieldDefinition {
 pub struct Conversion {
     /// The earlier type as it was written.
     pub from: &'static str,
+    /// What the earlier type is made of.
+    pub of: fn() -> &'static Type,
     /// Decodes, converts, encodes.
     pub convert: fn(&[u8]) -> EncodedValue,
 }

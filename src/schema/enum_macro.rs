@@ -6,7 +6,10 @@
 macro_rules! __schema_enum {
     (
         $(#[$meta:meta])*
-        $vis:vis enum $enum:tt { $($(#[$variant_meta:meta])* $variant:ident = $text:tt),+ $(,)? }
+        $vis:vis enum $enum:tt {
+            $($(#[$variant_meta:meta])* $variant:ident = $text:tt $(was $was:literal)?),+ $(,)?
+        }
+        [$($dropped:literal)*]
     ) => {
         $(#[$meta])*
         #[derive(
@@ -77,7 +80,9 @@ macro_rules! __schema_enum {
 
             impl $crate::__private::Typed for $enum {
                 fn describe(_: &mut $crate::__private::Describer) -> $crate::__private::Type {
-                    $crate::__private::describe_variants::<Self>()
+                    const EARLIER: &[(&str, ::core::option::Option<&str>)] =
+                        &[$(($text, $crate::__schema_option!($($was)?))),+];
+                    $crate::__private::describe_variants::<Self>(EARLIER).dropping(&[$($dropped),*])
                 }
 
                 fn encode(&self, stored: &mut $crate::__private::StoredWriter) {
@@ -126,7 +131,10 @@ macro_rules! __schema_enum {
 macro_rules! __schema_open_enum {
     (
         $(#[$meta:meta])*
-        $vis:vis enum $enum:tt { $($(#[$variant_meta:meta])* $variant:ident = $text:tt),+ $(,)? }
+        $vis:vis enum $enum:tt {
+            $($(#[$variant_meta:meta])* $variant:ident = $text:tt $(was $was:literal)?),+ $(,)?
+        }
+        [$($dropped:literal)*]
     ) => {
         $(#[$meta])*
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -231,7 +239,10 @@ macro_rules! __schema_open_enum {
             impl $crate::__private::Typed for $enum {
                 fn describe(_: &mut $crate::__private::Describer) -> $crate::__private::Type {
                     const NAME: &str = $crate::__private::plain_name(::core::stringify!($enum));
-                    $crate::__private::Type::Enum($crate::__private::EnumType::new(NAME, __TROPISM_TEXTS, true))
+                    const EARLIER: &[(&str, ::core::option::Option<&str>)] =
+                        &[$(($text, $crate::__schema_option!($($was)?))),+];
+                    let described = $crate::__private::EnumType::new(NAME, __TROPISM_TEXTS, true).with(EARLIER);
+                    $crate::__private::Type::Enum(described).dropping(&[$($dropped),*])
                 }
 
                 fn encode(&self, stored: &mut $crate::__private::StoredWriter) {

@@ -4,9 +4,18 @@
 //! opening that is interrupted is taken up by the next one: keyspaces to empty in `dropping`, rows to rewrite in
 //! `is_rewriting`, indexes to build in their state.
 //!
+//! - `names` checks what a declaration says of earlier names.
+//! - `shape` is what stored values show of a type; `transcoder` turns those of one type into those of another, and `fit`
+//!   decides whether that loses nothing.
+//! - `passage` is how values of a stored field become those of the declared one: by `fit`, or by the program.
 //! - `fields` finds each declared field among the stored ones, and decides on layouts, defaults and conversions.
 //! - `indexes` decides which indexes stay, are built and go.
 
+mod names;
+mod shape;
+mod transcoder;
+mod fit;
+mod passage;
 mod fields;
 mod indexes;
 #[cfg(test)]
@@ -14,6 +23,7 @@ mod tests;
 
 use std::{collections::HashSet, sync::Arc};
 
+use self::passage::{Passage, passage};
 use super::{
     catalog::{Catalog, CatalogField, CatalogLayout, CatalogTable, Dropped},
     definition::{FieldDefinition, TableDefinition},
@@ -30,8 +40,10 @@ use crate::{
 ///    comes back is a new field.
 /// 2. A table that is not declared any more goes if it is empty or named in `drop_tables`; one that is declared stays,
 ///    whatever `drop_tables` says.
-/// 3. An added field needs a default or an `Option`, and a changed type a conversion, unless the table is empty.
-/// 4. An index that differs, or is over a field of changed type, is built anew in another keyspace.
+/// 3. A table without rows may change in any way. In one with rows an added field needs a default or an `Option`, and
+///    a field or variant that is not declared any more needs `dropped`, also within structs.
+/// 4. A type may grow where that loses nothing (`fit`); any other change of type needs a conversion.
+/// 5. An index that differs, or is over a field whose values get other bytes, is built anew in another keyspace.
 ///
 /// `has_rows` tells of a table's keyspace whether it holds anything; it is asked only where that matters.
 ///
@@ -99,11 +111,10 @@ fn field_source(
     declared: &FieldDefinition,
 ) -> Option<FieldSource> {
     match layout.field(field.id) {
-        Some((position, stored)) if stored.type_name == field.type_name => Some(FieldSource::Stored(position)),
-        Some((position, stored)) => {
-            let conversion = fields::conversion_from(declared, &stored.type_name)?;
-            Some(FieldSource::Converted(position, conversion.convert))
-        }
+        Some((position, stored)) => match passage(&table.name, stored, field, declared).ok()? {
+            Passage::Same => Some(FieldSource::Stored(position)),
+            Passage::Converted(conversion) => Some(FieldSource::Converted(position, Arc::new(conversion))),
+        },
         None => table.default_of(field.id).map(|bytes| FieldSource::Default(Arc::from(bytes))),
     }
 }

@@ -69,6 +69,29 @@
 /// - `on delete cascade`, `restrict` or `set null` after the fields makes the first one, an `Id<…>` or `Option<Id<…>>`,
 ///   a reference: it must point at a row that exists, and the words say what deleting that row does to this one.
 /// - `convert field: Old => |old| …` turns stored values of an earlier type into the declared one, a `fn(Old) -> New`.
+/// - `dropped "note"` says that the field `note` of earlier rows is not declared any more, and that its values may go.
+///
+/// # Earlier rows
+///
+/// The database knows what it has stored, down to the fields of structs and the variants of enums, and compares that
+/// with what is declared when it is opened. It carries out these changes:
+/// - Fields are moved, added with a default or as an `Option`, and renamed with `was`, in tables and in structs.
+/// - Variants are moved, added at any place, and renamed: `Done = "done" was "finished"`.
+/// - A type grows: `u16` to `u32` or `i64`, `f32` to `f64`, `T` to `Option<T>`, `[T; N]` to `Vec<T>`, an enum to an
+///   open one or to `String`, within options, lists, maps and tuples as well. Names of structs and enums do not matter.
+///
+/// Whatever else has changed is refused with an error that shows the line to write. Nothing is dropped in silence: a
+/// field or variant that is stored and not declared needs `dropped`, also in the `with` block of a struct or an enum,
+/// and a table is dropped with [`Builder::drop_table`](crate::Builder::drop_table). (A variant that is dropped must be
+/// in no row any more.) So a program that is older than the database cannot lose what a newer one wrote.
+///
+/// ```
+/// tropism::schema! {
+///     pub enum State { Todo = "todo", Done = "done" was "finished" } with { dropped "stale"; }
+///     pub struct Step { text: String, minutes: u32 = 5 } with { dropped "note"; }
+///     pub table Task in "tasks" { title: String, state: State, steps: Vec<Step> } with { dropped "color", "size"; }
+/// }
+/// ```
 ///
 /// Docs and attributes are carried through, for enums, variants, structs, tables, fields and indexes.
 ///
@@ -99,16 +122,43 @@ macro_rules! __schema_items {
             )*
         };
     };
+    (
+        [$($name:tt)*]
+        $(#[$meta:meta])* $vis:vis enum $enum:tt { $($variants:tt)* }
+        with { $(dropped $($dropped:literal),+ $(,)? ;)* }
+        $($rest:tt)*
+    ) => {
+        $crate::__schema_enum! { $(#[$meta])* $vis enum $enum { $($variants)* } [$($($dropped)+)*] }
+        $crate::__schema_items! { [$($name)*] $($rest)* }
+    };
     ([$($name:tt)*] $(#[$meta:meta])* $vis:vis enum $enum:tt { $($variants:tt)* } $($rest:tt)*) => {
-        $crate::__schema_enum! { $(#[$meta])* $vis enum $enum { $($variants)* } }
+        $crate::__schema_enum! { $(#[$meta])* $vis enum $enum { $($variants)* } [] }
+        $crate::__schema_items! { [$($name)*] $($rest)* }
+    };
+    (
+        [$($name:tt)*]
+        $(#[$meta:meta])* $vis:vis open enum $enum:tt { $($variants:tt)* }
+        with { $(dropped $($dropped:literal),+ $(,)? ;)* }
+        $($rest:tt)*
+    ) => {
+        $crate::__schema_open_enum! { $(#[$meta])* $vis enum $enum { $($variants)* } [$($($dropped)+)*] }
         $crate::__schema_items! { [$($name)*] $($rest)* }
     };
     ([$($name:tt)*] $(#[$meta:meta])* $vis:vis open enum $enum:tt { $($variants:tt)* } $($rest:tt)*) => {
-        $crate::__schema_open_enum! { $(#[$meta])* $vis enum $enum { $($variants)* } }
+        $crate::__schema_open_enum! { $(#[$meta])* $vis enum $enum { $($variants)* } [] }
+        $crate::__schema_items! { [$($name)*] $($rest)* }
+    };
+    (
+        [$($name:tt)*]
+        $(#[$meta:meta])* $vis:vis struct $struct:ident { $($fields:tt)* }
+        with { $(dropped $($dropped:literal),+ $(,)? ;)* }
+        $($rest:tt)*
+    ) => {
+        $crate::__schema_struct! { $(#[$meta])* $vis struct $struct { $($fields)* } [$($($dropped)+)*] }
         $crate::__schema_items! { [$($name)*] $($rest)* }
     };
     ([$($name:tt)*] $(#[$meta:meta])* $vis:vis struct $struct:ident { $($fields:tt)* } $($rest:tt)*) => {
-        $crate::__schema_struct! { $(#[$meta])* $vis struct $struct { $($fields)* } }
+        $crate::__schema_struct! { $(#[$meta])* $vis struct $struct { $($fields)* } [] }
         $crate::__schema_items! { [$($name)*] $($rest)* }
     };
     (
@@ -116,32 +166,41 @@ macro_rules! __schema_items {
         $(#[$meta:meta])* $vis:vis table $table:tt in $name:tt { $($fields:tt)* } with { $($with:tt)* }
         $($rest:tt)*
     ) => {
-        $crate::__schema_with! { { $(#[$meta])* $vis table $table in $name { $($fields)* } } [0] {} {} $($with)* }
+        $crate::__schema_with! { { $(#[$meta])* $vis table $table in $name { $($fields)* } } [0] {} {} [] $($with)* }
         $crate::__schema_items! { [$($others)* $name] $($rest)* }
     };
     ([$($others:tt)*] $(#[$meta:meta])* $vis:vis table $table:tt in $name:tt { $($fields:tt)* } $($rest:tt)*) => {
-        $crate::__schema_with! { { $(#[$meta])* $vis table $table in $name { $($fields)* } } [0] {} {} }
+        $crate::__schema_with! { { $(#[$meta])* $vis table $table in $name { $($fields)* } } [0] {} {} [] }
         $crate::__schema_items! { [$($others)* $name] $($rest)* }
     };
 }
 
 /// Reads the next statement of a `with` block, then writes the table.
 ///
-/// Before the statements stand the table, the position of the next index, the indexes and the conversions so far.
+/// Before the statements stand the table, the position of the next index, and the indexes, conversions and dropped
+/// fields so far.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __schema_with {
-    ($table:tt $position:tt $indexes:tt $conversions:tt) => {
-        $crate::__schema_table! { ($) $table $indexes $conversions }
+    ($table:tt $position:tt $indexes:tt $conversions:tt $dropped:tt) => {
+        $crate::__schema_table! { ($) $table $indexes $conversions $dropped }
     };
     (
-        $table:tt $position:tt $indexes:tt { $($conversions:tt)* }
+        $table:tt $position:tt $indexes:tt { $($conversions:tt)* } $dropped:tt
         convert $field:tt : $old:ty => $convert:expr ; $($rest:tt)*
     ) => {
-        $crate::__schema_with! { $table $position $indexes { $($conversions)* { $field: $old => $convert } } $($rest)* }
+        $crate::__schema_with! {
+            $table $position $indexes { $($conversions)* { $field: $old => $convert } } $dropped $($rest)*
+        }
     };
     (
-        $table:tt [$($position:tt)+] { $($indexes:tt)* } $conversions:tt
+        $table:tt $position:tt $indexes:tt $conversions:tt [$($dropped:tt)*]
+        dropped $($field:literal),+ $(,)? ; $($rest:tt)*
+    ) => {
+        $crate::__schema_with! { $table $position $indexes $conversions [$($dropped)* $($field)+] $($rest)* }
+    };
+    (
+        $table:tt [$($position:tt)+] { $($indexes:tt)* } $conversions:tt $dropped:tt
         $(#[$meta:meta])* $kind:ident $name:tt ($($part:tt),+ $(,)?) $(on delete $action:ident $($null:ident)?)? ;
         $($rest:tt)*
     ) => {
@@ -150,6 +209,7 @@ macro_rules! __schema_with {
             $table [$($position)+ + 1]
             { $($indexes)* { [$(#[$meta])*] $kind $name [$($position)+] ($($part)+) [$($action $($null)?)?] } }
             $conversions
+            $dropped
             $($rest)*
         }
     };

@@ -9,6 +9,7 @@ macro_rules! __schema_struct {
         { $(
             $(#[$field_meta:meta])* $field_vis:vis $field:ident $(was $was:literal)? : $ty:ty $(= $default:expr)?
         ),* $(,)? }
+        [$($dropped:literal)*]
     ) => {
         $(#[$meta])*
         #[derive(::core::clone::Clone, ::core::fmt::Debug, ::core::cmp::PartialEq)]
@@ -17,7 +18,7 @@ macro_rules! __schema_struct {
 
         #[allow(dead_code, non_snake_case, non_upper_case_globals, unreachable_pub, unused_variables)]
         const _: () = {
-            $crate::__typed_struct! { $struct { $($field $(was $was)? : $ty $(= $default)?,)* } }
+            $crate::__typed_struct! { $struct { $($field $(was $was)? : $ty $(= $default)?,)* } dropped [$($dropped)*] }
 
             const __TROPISM_FIELDS: &[&str] = &[$(::core::stringify!($field)),*];
             const _: fn() = || {

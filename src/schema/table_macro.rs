@@ -17,6 +17,7 @@ macro_rules! __schema_table {
         }
         { $({ [$(#[$index_meta:meta])*] $kind:ident $index:tt [$position:expr] $parts:tt $action:tt })* }
         { $({ $converted:tt : $old:ty => $convert:expr })* }
+        [$($dropped:literal)*]
     ) => {
         $(#[$meta])*
         #[derive(::core::clone::Clone, ::core::fmt::Debug, ::core::cmp::PartialEq)]
@@ -43,6 +44,7 @@ macro_rules! __schema_table {
                 $(($converted) => {
                     ::core::option::Option::Some($crate::__private::Conversion {
                         from: ::core::stringify!($old),
+                        of: $crate::__private::Type::of::<$old>,
                         convert: |stored| {
                             let convert: fn($old) -> __tropism_field_type!($converted) = $convert;
                             $crate::__private::encode_value(&convert($crate::__private::decode_value(stored)?))
@@ -85,6 +87,7 @@ macro_rules! __schema_table {
                         key_types: || $crate::__private::key_types::<$table>($position),
                         reference: $crate::__schema_reference!($table [$position] $action),
                     }),*],
+                    dropped: &[$($dropped),*],
                 };
 
                 fn describe_fields(
@@ -122,7 +125,7 @@ macro_rules! __schema_table {
                 }
             }
 
-            $crate::__typed_struct! { $table { $($field $(was $was)? : $ty $(= $default)?,)* } }
+            $crate::__typed_struct! { $table { $($field $(was $was)? : $ty $(= $default)?,)* } dropped [$($dropped)*] }
 
             const __TROPISM_FIELDS: &[&str] = &[$(::core::stringify!($field)),*];
             const __TROPISM_INDEXES: &[&str] = &[$(::core::stringify!($index)),*];

@@ -39,9 +39,9 @@ pub fn parse_variant<E: TextEnum>(text: &str) -> Result<E, UnknownVariant> {
     })
 }
 
-/// What the enum is made of.
-pub fn describe_variants<E: TextEnum>() -> Type {
-    Type::Enum(EnumType::new(E::NAME, E::TEXTS, false))
+/// What the enum is made of; `earlier` has each text with the earlier one of its variant.
+pub fn describe_variants<E: TextEnum>(earlier: &[(&str, Option<&str>)]) -> Type {
+    Type::Enum(EnumType::new(E::NAME, E::TEXTS, false).with(earlier))
 }
 
 /// Reads a variant from its stored form.

@@ -4,13 +4,17 @@
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __typed_struct {
-    ($name:ident { $($field:ident $(was $was:literal)? : $ty:ty $(= $default:expr)?,)* }) => {
+    (
+        $name:ident { $($field:ident $(was $was:literal)? : $ty:ty $(= $default:expr)?,)* }
+        $(dropped [$($dropped:literal)*])?
+    ) => {
         impl $crate::__private::Typed for $name {
             fn describe(describer: &mut $crate::__private::Describer) -> $crate::__private::Type {
                 describer.structure::<Self>(
                     $crate::__private::plain_name(::core::stringify!($name)),
                     $crate::__typed_fields!($($field $(was $was)? : $ty $(= $default)?,)*),
                 )
+                $(.dropping(&[$($dropped),*]))?
             }
 
             fn encode(&self, stored: &mut $crate::__private::StoredWriter) {

@@ -26,7 +26,8 @@ const ENCLOSING: u8 = 18;
 const MAX_TYPE_DEPTH: u32 = 500;
 
 impl Type {
-    /// The stored form of the description itself.
+    /// The stored form of the description itself: of what values are made of, and not of what a program says about
+    /// earlier ones.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut stored = StoredWriter::default();
         self.write(&mut stored);
@@ -75,13 +76,13 @@ impl Type {
                 stored.count(parts.len());
                 parts.iter().for_each(|part| part.write(stored));
             }
-            Self::Enum(EnumType { name, variants, is_open }) => {
+            Self::Enum(EnumType { name, variants, is_open, .. }) => {
                 stored.push(&[ENUM, u8::from(*is_open)]);
                 stored.counted(name.as_bytes());
                 stored.count(variants.len());
                 variants.iter().for_each(|text| stored.counted(text.as_bytes()));
             }
-            Self::Struct(StructType { name, fields }) => {
+            Self::Struct(StructType { name, fields, .. }) => {
                 stored.push(&[STRUCT]);
                 stored.counted(name.as_bytes());
                 stored.count(fields.len());
@@ -121,11 +122,12 @@ impl Type {
                 let is_open = stored.flag()?;
                 let name = stored.text()?.to_owned();
                 let variants = listed(stored, |stored| stored.text().map(str::to_owned))?;
-                Self::Enum(EnumType { name, variants, is_open })
+                Self::Enum(EnumType { name, variants, is_open, renamed: Vec::new(), dropped: Vec::new() })
             }
             STRUCT => {
                 let name = stored.text()?.to_owned();
-                Self::Struct(StructType { name, fields: listed(stored, |stored| FieldType::read(stored, depth))? })
+                let fields = listed(stored, |stored| FieldType::read(stored, depth))?;
+                Self::Struct(StructType { name, fields, dropped: Vec::new() })
             }
             ENCLOSING => Self::Enclosing(small(stored)?),
             other => return Err(DecodeError::new(format!("no description of a type begins with {other}"))),
@@ -145,21 +147,14 @@ impl IntegerType {
 
 impl FieldType {
     fn write(&self, stored: &mut StoredWriter) {
-        let Self { name, json_name, was, default, of } = self;
-        stored.counted(name.as_bytes());
-        stored.counted(json_name.as_bytes());
-        for part in [was.as_deref().map(str::as_bytes), default.as_deref()] {
-            stored.push(&[u8::from(part.is_some())]);
-            part.into_iter().for_each(|part| stored.counted(part));
-        }
-        of.write(stored);
+        stored.counted(self.name.as_bytes());
+        stored.counted(self.json_name.as_bytes());
+        self.of.write(stored);
     }
 
     fn read(stored: &mut StoredReader<'_>, depth: u32) -> Result<Self, DecodeError> {
         let (name, json_name) = (stored.text()?.to_owned(), stored.text()?.to_owned());
-        let was = if stored.flag()? { Some(stored.text()?.to_owned()) } else { None };
-        let default = if stored.flag()? { Some(stored.counted()?.to_vec()) } else { None };
-        Ok(Self { name, json_name, was, default, of: Type::read_within(stored, depth)? })
+        Ok(Self { name, json_name, was: None, default: None, of: Type::read_within(stored, depth)? })
     }
 }
 

@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// The version that this release writes, and the newest that it reads.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 
 type StoredCatalog = (u32, Vec<StoredTable>, Vec<StoredDropped>);
 type StoredDropped = (u32, String, Option<String>);
 type StoredTable = (String, u32, u32, Vec<(u32, Vec<u8>)>, Vec<StoredLayout>, bool, Vec<StoredIndex>);
 type StoredLayout = (Vec<StoredField>, bool);
-/// Id, name, type as it is written, and the stored form of its description.
-type StoredField = (u32, String, String, Vec<u8>);
+/// Id, name, type as it is written, the stored form of its description, and conversions.
+type StoredField = (u32, String, String, Vec<u8>, u32);
 /// Name, keyspace, kind, fields, key types, reference, and the next id while it is being built.
 type StoredIndex = (String, u32, u8, Vec<u32>, Vec<String>, Option<(String, u8)>, Option<u64>);
 
@@ -90,12 +90,12 @@ impl CatalogTable {
 
 impl CatalogField {
     fn to_stored(&self) -> StoredField {
-        (self.id, self.name.clone(), self.type_name.clone(), self.of.to_bytes())
+        (self.id, self.name.clone(), self.type_name.clone(), self.of.to_bytes(), self.conversions)
     }
 
-    fn from_stored((id, name, type_name, of): StoredField) -> Result<Self, SchemaError> {
+    fn from_stored((id, name, type_name, of, conversions): StoredField) -> Result<Self, SchemaError> {
         let of = Type::from_bytes(&of).map_err(|error| damaged(format!("the type of field {name:?}: {error}")))?;
-        Ok(Self { id, name, type_name, of })
+        Ok(Self { id, name, type_name, of, conversions })
     }
 }
 

@@ -1,47 +1,47 @@
 //! Declared fields against stored ones: which is which, and how rows get from one to the other.
 
-use super::Rows;
+use super::{
+    Rows,
+    fit::default_of,
+    names::check_names,
+    passage::{FieldConversion, Passage, changed, passage},
+    shape,
+};
 use crate::{
+    encoding::ConvertField,
     error::{OpenError, RowError, SchemaError},
     schema::{
         catalog::{CatalogField, CatalogLayout, CatalogTable},
-        definition::{Conversion, FieldDefinition, TableDefinition},
+        definition::{FieldDefinition, TableDefinition},
     },
 };
 
-/// The stored form of `None`.
-const ENCODED_NONE: u8 = 0;
-
-/// Makes the declared fields the table's current layout. Answers the ids of those whose type changed while there are
-/// rows.
+/// Makes the declared fields the table's current layout. Answers the ids of those whose values get other bytes.
 pub(super) fn evolve_fields(
     table: &mut CatalogTable,
     definition: &TableDefinition,
     rows: &mut Rows<'_>,
 ) -> Result<Vec<u32>, OpenError> {
-    check_renames(definition)?;
-    let fields = identify(table, definition)?;
-    let has_changed = table.layouts.last().is_none_or(|current| current.fields != fields);
-    if !has_changed && !table.is_rewriting {
+    check_names(definition)?;
+    let mut fields = identify(table, definition)?;
+    let has_changed = |table: &CatalogTable, fields: &[CatalogField]| {
+        table.layouts.last().is_none_or(|current| current.fields != fields)
+    };
+    if !has_changed(table, &fields) && !table.is_rewriting {
         return Ok(Vec::new());
     }
     let converted = if rows.exist()? {
-        fit_rows(table, &fields, definition)?
+        fit_rows(table, &mut fields, definition)?
     } else {
         retire_all(table);
         Vec::new()
     };
-    if has_changed {
+    if has_changed(table, &fields) {
         table.layouts.push(CatalogLayout { fields, is_live: true });
     } else if let Some(current) = table.layouts.last_mut() {
         current.is_live = true;
     }
     Ok(converted)
-}
-
-/// The declared field's conversion, if it is from this stored type.
-pub(super) fn conversion_from<'a>(declared: &'a FieldDefinition, stored_type: &str) -> Option<&'a Conversion> {
-    declared.conversion.as_ref().filter(|conversion| normalised(conversion.from) == stored_type)
 }
 
 /// A type's name without whitespace and paths, so that neither formatting nor an import makes another type of it.
@@ -59,19 +59,6 @@ pub(super) fn normalised(type_name: &str) -> String {
     normalised + rest
 }
 
-fn check_renames(definition: &TableDefinition) -> Result<(), SchemaError> {
-    for (position, field) in definition.fields.iter().enumerate() {
-        let Some(was) = field.was else { continue };
-        let is_declared = definition.fields.iter().any(|other| other.name == was);
-        let is_claimed = definition.fields[..position].iter().any(|other| other.was == Some(was));
-        if is_declared || is_claimed {
-            let (table, field) = (definition.name.to_owned(), field.name.to_owned());
-            return Err(SchemaError::RenameClash { table, field, was: was.to_owned() });
-        }
-    }
-    Ok(())
-}
-
 /// The declared fields, with the ids of the stored ones that they are and new ids for the others.
 fn identify(table: &mut CatalogTable, definition: &TableDefinition) -> Result<Vec<CatalogField>, SchemaError> {
     let mut fields = Vec::with_capacity(definition.fields.len());
@@ -80,12 +67,12 @@ fn identify(table: &mut CatalogTable, definition: &TableDefinition) -> Result<Ve
             .layouts
             .last()
             .and_then(|current| current.field_named(declared.name).or_else(|| current.field_named(declared.was?)));
-        let id = match stored {
-            Some(stored) => stored.id,
-            None => take_field_id(table)?,
+        let (id, conversions) = match stored {
+            Some(stored) => (stored.id, stored.conversions),
+            None => (take_field_id(table)?, 0),
         };
         let (name, type_name) = (declared.name.to_owned(), normalised(declared.type_name));
-        fields.push(CatalogField { id, name, type_name, of: (declared.of)().clone() });
+        fields.push(CatalogField { id, name, type_name, of: shape::stored_form((declared.of)()), conversions });
     }
     Ok(fields)
 }
@@ -105,53 +92,93 @@ fn retire_all(table: &mut CatalogTable) {
 }
 
 /// Makes sure that every stored row can be read as the new fields: freezes the defaults of those that are added, and
-/// finds the conversions of those that changed, whose ids it answers.
+/// finds those whose values get other bytes, whose ids it answers.
 fn fit_rows(
     table: &mut CatalogTable,
-    fields: &[CatalogField],
+    fields: &mut [CatalogField],
     definition: &TableDefinition,
 ) -> Result<Vec<u32>, OpenError> {
+    check_undeclared(table, fields, definition)?;
     let mut converted = Vec::new();
-    for (field, declared) in fields.iter().zip(definition.fields) {
-        check_types(table, field, declared)?;
-        match table.current_layout().field(field.id) {
-            None => {
-                let default = default_bytes(table, field, declared)?;
-                table.defaults.push((field.id, default));
-            }
-            Some((_, stored)) if stored.type_name != field.type_name => {
-                convert_default(table, field.id, declared)?;
-                converted.push(field.id);
-            }
-            Some(_) => {}
+    for (field, declared) in fields.iter_mut().zip(definition.fields) {
+        let Some(stored) = table.current_layout().field(field.id).map(|(_, stored)| stored.clone()) else {
+            let default = default_bytes(table, field, declared)?;
+            table.defaults.push((field.id, default));
+            continue;
+        };
+        field.conversions += u32::from(is_converted(&stored, field, declared));
+        check_interruption(table, &stored, field)?;
+        table.is_rewriting |= fit_earlier_rows(table, field, declared)?;
+        if let Passage::Converted(conversion) = passage(&table.name, &stored, field, declared)? {
+            convert_default(table, field, &conversion)?;
+            converted.push(field.id);
         }
     }
     table.defaults.retain(|(id, _)| fields.iter().any(|field| field.id == *id));
-    table.is_rewriting |= !converted.is_empty();
     Ok(converted)
 }
 
-/// Every type in which rows may hold the field must be the declared one, or the one that its conversion is from.
-fn check_types(table: &CatalogTable, field: &CatalogField, declared: &FieldDefinition) -> Result<(), SchemaError> {
-    let mut other_types: Vec<&str> = Vec::new();
+/// Nothing is dropped in silence: what rows hold is declared, or the declaration says that it may go.
+fn check_undeclared(
+    table: &CatalogTable,
+    fields: &[CatalogField],
+    definition: &TableDefinition,
+) -> Result<(), SchemaError> {
+    let is_kept = |stored: &&CatalogField| {
+        fields.iter().any(|field| field.id == stored.id) || definition.dropped.contains(&stored.name.as_str())
+    };
+    let Some(lost) = table.current_layout().fields.iter().find(|stored| !is_kept(stored)) else { return Ok(()) };
+    let (table, owner) = (table.name.clone(), "the table".to_owned());
+    Err(SchemaError::UndeclaredField { table, field: lost.name.clone(), stored: lost.type_name.clone(), owner })
+}
+
+/// Whether the program's conversion is to be applied: it is from the stored type, by name or by what that is made of,
+/// and the declared one is another.
+fn is_converted(stored: &CatalogField, field: &CatalogField, declared: &FieldDefinition) -> bool {
+    let Some(conversion) = &declared.conversion else { return false };
+    let is_named = stored.type_name == normalised(conversion.from) && stored.type_name != field.type_name;
+    is_named || shape::is_same(&stored.of, (conversion.of)()) && !shape::is_same(&stored.of, &field.of)
+}
+
+/// While rows of earlier layouts wait to be rewritten, only what they are being rewritten to can be declared.
+fn check_interruption(table: &CatalogTable, stored: &CatalogField, field: &CatalogField) -> Result<(), SchemaError> {
+    if stored.conversions == field.conversions && shape::is_same(&stored.of, &field.of) {
+        return Ok(());
+    }
+    let mut waiting: Vec<&str> = Vec::new();
     for layout in table.layouts.iter().filter(|layout| layout.is_live) {
-        let Some((_, stored)) = layout.field(field.id) else { continue };
-        let is_another = stored.type_name != field.type_name || !stored.of.reads_as(&field.of);
-        if is_another && !other_types.contains(&stored.type_name.as_str()) {
-            other_types.push(&stored.type_name);
+        let Some((_, earlier)) = layout.field(field.id) else { continue };
+        let is_another = earlier.conversions != stored.conversions || earlier.of != stored.of;
+        if is_another && !waiting.contains(&earlier.type_name.as_str()) {
+            waiting.push(&earlier.type_name);
         }
     }
-    let stored = match other_types[..] {
-        [] => return Ok(()),
-        [only] if conversion_from(declared, only).is_some() => return Ok(()),
-        [only] => only.to_owned(),
-        [ref earlier @ .., newest] => format!(
-            "{newest} (and {} in rows that an interrupted conversion did not reach: first open once with the schema of {newest})",
-            earlier.join(", ")
-        ),
-    };
-    let (table, field, declared) = (table.name.clone(), field.name.clone(), field.type_name.clone());
-    Err(SchemaError::ChangedType { table, field, stored, declared })
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let (newest, waiting) = (&stored.type_name, waiting.join(", "));
+    let text = format!(
+        "{newest} (and {waiting} in rows that an interrupted conversion did not reach: first open once with the schema of {newest})"
+    );
+    Err(changed(&table.name, &text, stored, field))
+}
+
+/// Finds out how values become those of the declared field, from every layout in which rows may hold it; answers
+/// whether any of them get other bytes. What keeps its bytes is known by the declared type from now on.
+fn fit_earlier_rows(
+    table: &mut CatalogTable,
+    field: &CatalogField,
+    declared: &FieldDefinition,
+) -> Result<bool, SchemaError> {
+    let mut are_converted = false;
+    for layout in table.layouts.iter_mut().filter(|layout| layout.is_live) {
+        let Some(stored) = layout.fields.iter_mut().find(|stored| stored.id == field.id) else { continue };
+        match passage(&table.name, stored, field, declared)? {
+            Passage::Same => (stored.type_name, stored.of) = (field.type_name.clone(), field.of.clone()),
+            Passage::Converted(_) => are_converted = true,
+        }
+    }
+    Ok(are_converted)
 }
 
 /// What rows that were written before the field existed hold in it.
@@ -160,23 +187,22 @@ fn default_bytes(table: &CatalogTable, field: &CatalogField, declared: &FieldDef
         let field = format!("{}.{}", table.name, field.name);
         return default().map_err(|reason| RowError::Encode { field, reason }.into());
     }
-    if field.type_name.starts_with("Option<") {
-        return Ok(vec![ENCODED_NONE]);
-    }
-    let (table, field, field_type) = (table.name.clone(), field.name.clone(), declared.type_name.to_owned());
-    Err(SchemaError::MissingDefault { table, field, field_type }.into())
+    let (table, name, field_type) = (table.name.clone(), field.name.clone(), declared.type_name.to_owned());
+    default_of(&field.of).ok_or_else(|| SchemaError::MissingDefault { table, field: name, field_type }.into())
 }
 
 /// A frozen default follows its field's type, as the values in the rows do.
-fn convert_default(table: &mut CatalogTable, field: u32, declared: &FieldDefinition) -> Result<(), RowError> {
-    let frozen = table.defaults.iter_mut().find(|(id, _)| *id == field);
-    if let (Some((_, bytes)), Some(conversion)) = (frozen, &declared.conversion) {
-        *bytes = (conversion.convert)(bytes).map_err(|reason| RowError::Decode {
-            row: format!("the default in table {:?}", table.name),
-            field: declared.name.to_owned(),
-            reason,
-        })?;
-    }
+fn convert_default(
+    table: &mut CatalogTable,
+    field: &CatalogField,
+    conversion: &FieldConversion,
+) -> Result<(), RowError> {
+    let Some((_, bytes)) = table.defaults.iter_mut().find(|(id, _)| *id == field.id) else { return Ok(()) };
+    *bytes = conversion.convert(bytes).map_err(|reason| RowError::Decode {
+        row: format!("the default in table {:?}", table.name),
+        field: field.name.clone(),
+        reason,
+    })?;
     Ok(())
 }
 

@@ -1,9 +1,10 @@
-//! Every rule of evolution as a sentence: tables here, fields and indexes in files of their own, and in `rows` whether
-//! rows of any age read back right.
+//! Every rule of evolution as a sentence: tables here, fields and indexes in files of their own, in `rows` whether rows of
+//! any age read back right, and in `structures` what becomes of values when the structure of their type changes.
 
 mod fields;
 mod indexes;
 mod rows;
+mod structures;
 
 use super::*;
 use crate::{
@@ -15,11 +16,37 @@ use crate::{
 };
 
 fn table(name: &'static str, fields: Vec<FieldDefinition>, indexes: Vec<IndexDefinition>) -> &'static TableDefinition {
-    Box::leak(Box::new(TableDefinition { name, fields: fields.leak(), indexes: indexes.leak() }))
+    dropping(&[], name, fields, indexes)
+}
+
+/// A table that says `dropped` of some fields.
+fn dropping(
+    dropped: &'static [&'static str],
+    name: &'static str,
+    fields: Vec<FieldDefinition>,
+    indexes: Vec<IndexDefinition>,
+) -> &'static TableDefinition {
+    Box::leak(Box::new(TableDefinition { name, fields: fields.leak(), indexes: indexes.leak(), dropped }))
+}
+
+/// What a type of these tests is made of.
+fn made_of(type_name: &str) -> fn() -> &'static Type {
+    match super::fields::normalised(type_name).as_str() {
+        "u8" | "Size" => Type::of::<u8>,
+        "u16" => Type::of::<u16>,
+        "u64" => Type::of::<u64>,
+        "String" => Type::of::<String>,
+        "Vec<u8>" => Type::of::<Vec<u8>>,
+        "Vec<String>" => Type::of::<Vec<String>>,
+        "Option<u8>" => Type::of::<Option<u8>>,
+        "Option<String>" => Type::of::<Option<String>>,
+        "Id<Owner>" => Type::of::<()>,
+        other => panic!("{other} is not among the types of these tests"),
+    }
 }
 
 fn field(name: &'static str, type_name: &'static str) -> FieldDefinition {
-    FieldDefinition { name, type_name, of: Type::of::<()>, was: None, default: None, conversion: None }
+    FieldDefinition { name, type_name, of: made_of(type_name), was: None, default: None, conversion: None }
 }
 
 fn was(name: &'static str, was: &'static str, type_name: &'static str) -> FieldDefinition {
@@ -31,7 +58,10 @@ fn with_default(name: &'static str, type_name: &'static str) -> FieldDefinition 
 }
 
 fn converted(name: &'static str, type_name: &'static str, from: &'static str) -> FieldDefinition {
-    FieldDefinition { conversion: Some(Conversion { from, convert: number_to_text }), ..field(name, type_name) }
+    FieldDefinition {
+        conversion: Some(Conversion { from, of: made_of(from), convert: number_to_text }),
+        ..field(name, type_name)
+    }
 }
 
 fn number_to_text(bytes: &[u8]) -> Result<Vec<u8>, String> {

@@ -1,4 +1,5 @@
-//! Openings that are killed again and again: each takes up what the one before it left, and nothing stays behind.
+//! Openings that are killed again and again: each takes up what the one before it left, and nothing stays behind. And
+//! databases that no opening takes up.
 
 use std::sync::Arc;
 
@@ -6,14 +7,14 @@ use parking_lot::Mutex;
 
 use super::{
     BuildProgress, BuildWork,
-    stored::{is_used, stored_catalog},
+    stored::{catalog_key, is_used, stored_catalog},
 };
 use crate::{
-    Builder, Config, Db, Error,
+    Builder, Config, Db, Error, OpenError, SchemaError,
     disk::{CrashKind, SimulatedDisk, SyncStage},
     encoding::INDEX_KEYSPACE,
     schema::catalog::Catalog,
-    storage::{BackgroundWork, Commit, CommitObserver, Durability, Store, StoreOptions},
+    storage::{BackgroundWork, Change, Changes, Commit, CommitObserver, Durability, Store, StoreOptions},
     time::SystemClock,
 };
 
@@ -152,4 +153,20 @@ fn an_evolution_that_is_killed_again_and_again_ends_and_leaves_nothing_behind() 
         assert_eq!(left_behind(disk, &before), Vec::<u32>::new());
     }
     assert!(was_killed > 0, "no opening was cut short");
+}
+
+#[test]
+fn a_database_of_an_earlier_development_format_is_refused_as_such() {
+    for version in [1, 2] {
+        let disk = SimulatedDisk::new(1);
+        let store = store_on(disk.clone());
+        let earlier = Changes::from([(catalog_key(), Change::Put(Arc::from([version, 0, 0, 0])))]);
+        store.begin().unwrap().commit(earlier.into_vec(), Durability::Relaxed).unwrap();
+        store.flush().unwrap();
+        drop(store);
+        let opened = builder().tables::<second::Item>().open_on(disk.crash(CrashKind::KeepAll));
+        let Err(OpenError::Schema(error)) = opened else { panic!("it is of another format") };
+        assert!(matches!(error, SchemaError::EarlierFormat { found, .. } if found == version));
+        assert!(error.to_string().contains("before the first release"), "{error}");
+    }
 }

@@ -21,6 +21,10 @@ fn liveness(table: &CatalogTable) -> Vec<bool> {
     table.layouts.iter().map(|layout| layout.is_live).collect()
 }
 
+fn evolved_dropping(dropped: &'static [&'static str], stored: &Catalog, fields: Vec<FieldDefinition>) -> CatalogTable {
+    with_rows(stored, &[dropping(dropped, "items", fields, vec![])]).unwrap().tables.remove(0)
+}
+
 /// A catalog in which "age" was `u64`, is `String`, and some rows may not be rewritten yet.
 fn interrupted() -> Catalog {
     let stored = items(vec![field("name", "String"), field("age", "u64")]);
@@ -71,9 +75,51 @@ fn two_renames_from_one_field_are_refused() {
 #[test]
 fn a_field_that_was_removed_and_comes_back_is_a_new_field() {
     let stored = items(vec![field("a", "u8"), field("b", "u8")]);
-    let without = Catalog { tables: vec![evolved(&stored, vec![field("a", "u8")])], ..stored };
+    let without = evolved_dropping(&["b"], &stored, vec![field("a", "u8")]);
+    let without = Catalog { tables: vec![without], ..stored };
     let table = evolved(&without, vec![field("a", "u8"), with_default("b", "u8")]);
     assert_eq!((ids(&table), table.default_of(2)), (vec![0, 2], Some(&[7][..])));
+}
+
+#[test]
+fn a_field_that_is_not_declared_any_more_is_refused() {
+    let stored = items(vec![field("name", "String"), field("note", "Option<String>")]);
+    let error = error(&stored, vec![field("name", "String")]);
+    assert!(error.to_string().contains("dropped \"note\";"), "{error}");
+    let SchemaError::UndeclaredField { table, field, stored, owner } = error else { panic!("got {error:?}") };
+    let found = [table.as_str(), field.as_str(), stored.as_str(), owner.as_str()];
+    assert_eq!(found, ["items", "note", "Option<String>", "the table"]);
+}
+
+#[test]
+fn a_dropped_field_goes_and_is_not_missed_by_later_programs() {
+    let stored = items(vec![field("name", "String"), field("note", "String")]);
+    let table = evolved_dropping(&["note", "never_there"], &stored, vec![field("name", "String")]);
+    assert_eq!((ids(&table), table.is_rewriting), (vec![0], false));
+    let stored = Catalog { tables: vec![table.clone()], ..stored };
+    assert_eq!(evolved(&stored, vec![field("name", "String")]), table);
+}
+
+#[test]
+fn a_rename_that_only_a_skipped_program_declared_is_refused() {
+    let stored = items(vec![field("name", "String")]);
+    let error = error(&stored, vec![with_default("title", "String")]);
+    assert!(matches!(error, SchemaError::UndeclaredField { field, .. } if field == "name"));
+}
+
+#[test]
+fn a_field_of_an_empty_table_goes_without_a_word() {
+    let evolved = without_rows(&items(vec![field("a", "u8")]), &[table("items", vec![], vec![])]).unwrap();
+    assert!(ids(&evolved.tables[0]).is_empty());
+}
+
+#[test]
+fn a_field_that_is_declared_or_was_renamed_cannot_be_dropped() {
+    let stored = items(vec![field("name", "String")]);
+    for fields in [vec![field("name", "String")], vec![was("title", "name", "String")]] {
+        let error = schema_error(with_rows(&stored, &[dropping(&["name"], "items", fields, vec![])]));
+        assert!(matches!(error, SchemaError::DroppedClash { dropped, .. } if dropped == "name"));
+    }
 }
 
 #[test]
@@ -123,13 +169,48 @@ fn a_default_that_does_not_encode_is_an_error_that_names_the_field() {
 fn the_default_of_a_removed_field_is_forgotten() {
     let stored = items(vec![]);
     let stored = Catalog { tables: vec![evolved(&stored, vec![with_default("size", "u8")])], ..stored };
-    assert_eq!(evolved(&stored, vec![]).defaults, []);
+    assert_eq!(evolved_dropping(&["size"], &stored, vec![]).defaults, []);
 }
 
 #[test]
 fn formatting_and_paths_of_a_type_do_not_change_it() {
     let stored = items(vec![field("tags", "Vec<String>")]);
     assert_eq!(evolved(&stored, vec![field("tags", "std :: vec :: Vec < String >")]), stored.tables[0]);
+}
+
+#[test]
+fn an_alias_that_means_another_type_is_refused() {
+    let stored = items(vec![field("size", "u64")]);
+    let aliased = |of| FieldDefinition { of, ..field("size", "u64") };
+    let error = error(&stored, vec![aliased(made_of("String"))]);
+    let SchemaError::ChangedType { stored, declared, .. } = error else { panic!("got {error:?}") };
+    assert_eq!((stored.as_str(), declared.as_str()), ("u64", "String"));
+}
+
+#[test]
+fn an_alias_that_means_the_same_type_is_taken_up() {
+    let stored = items(vec![field("size", "u64")]);
+    let table = evolved(&stored, vec![FieldDefinition { type_name: "Bytes", ..field("size", "u64") }]);
+    assert_eq!((table.layouts.len(), table.is_rewriting), (1, false));
+    assert_eq!(table.current_layout().fields[0].type_name, "Bytes");
+}
+
+#[test]
+fn a_conversion_between_names_of_one_type_is_carried_out_once() {
+    fn doubled(bytes: &[u8]) -> Result<Vec<u8>, String> {
+        encode_value(&(decode_value::<u64>(bytes)? * 2))
+    }
+    let named = |type_name| FieldDefinition { type_name, ..with_default("length", "u64") };
+    let conversion = || Conversion { from: "Feet", of: made_of("u64"), convert: doubled };
+    let metres = || FieldDefinition { conversion: Some(conversion()), ..named("Metres") };
+    let stored = items(vec![]);
+    let stored = Catalog { tables: vec![evolved(&stored, vec![named("Feet")])], ..stored };
+    let table = evolved(&stored, vec![metres()]);
+    assert_eq!((table.is_rewriting, table.default_of(0)), (true, Some(&[14][..])));
+    let stored = Catalog { tables: vec![table.clone()], ..stored };
+    assert_eq!(evolved(&stored, vec![metres()]), table);
+    // Rows of before the conversion are still there, and look the same.
+    assert!(matches!(error(&stored, vec![named("Metres")]), SchemaError::ChangedType { .. }));
 }
 
 #[test]
@@ -190,7 +271,7 @@ fn an_interrupted_conversion_goes_on_while_other_fields_change() {
     let same = vec![field("name", "String"), converted("age", "String", "u64")];
     assert_eq!(evolved(&stored, same), stored.tables[0]);
     let more = vec![with_default("size", "u8"), converted("age", "String", "u64")];
-    let table = evolved(&stored, more);
+    let table = evolved_dropping(&["name"], &stored, more);
     assert_eq!((table.is_rewriting, liveness(&table)), (true, vec![true; 3]));
 }
 

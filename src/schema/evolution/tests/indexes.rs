@@ -120,7 +120,8 @@ fn an_index_over_a_renamed_field_stays() {
 #[test]
 fn an_index_over_a_field_that_was_removed_and_added_anew_is_rebuilt() {
     let stored = created(&[items(index("by_age", &["age"]))]);
-    let without = with_rows(&stored, &[table("items", vec![field("owner", "Id<Owner>")], vec![])]).unwrap();
+    let without = dropping(&["age"], "items", vec![field("owner", "Id<Owner>")], vec![]);
+    let without = with_rows(&stored, &[without]).unwrap();
     let again = vec![field("owner", "Id<Owner>"), with_default("age", "u64")];
     let evolved = with_rows(&without, &[table("items", again, vec![index("by_age", &["age"])])]).unwrap();
     assert_eq!(only_index(&evolved).state, IndexState::Building { next_id: 0 });

@@ -54,13 +54,15 @@ enum Step {
 struct World {
     catalog: Catalog,
     fields: Vec<ModelField>,
+    dropped: Vec<&'static str>,
     rows: Vec<(Vec<u8>, Vec<Value>)>,
     names: usize,
 }
 
 impl World {
     fn new() -> Self {
-        let mut world = Self { catalog: Catalog::default(), fields: Vec::new(), rows: Vec::new(), names: 0 };
+        let mut world =
+            Self { catalog: Catalog::default(), fields: Vec::new(), dropped: Vec::new(), rows: Vec::new(), names: 0 };
         world.evolve();
         world
     }
@@ -74,12 +76,16 @@ impl World {
         let declared = |model: &ModelField| FieldDefinition {
             name: model.name,
             type_name: if model.is_text { "String" } else { "u64" },
-            of: Type::of::<()>,
+            of: if model.is_text { Type::of::<String> } else { Type::of::<u64> },
             was: model.was,
             default: Some(if model.is_text { || encode_value(&"seven".to_owned()) } else { || encode_value(&7u64) }),
-            conversion: model.is_converting.then_some(Conversion { from: "u64", convert: number_to_text }),
+            conversion: model.is_converting.then_some(Conversion {
+                from: "u64",
+                of: Type::of::<u64>,
+                convert: number_to_text,
+            }),
         };
-        table("items", self.fields.iter().map(declared).collect(), vec![])
+        dropping(self.dropped.clone().leak(), "items", self.fields.iter().map(declared).collect(), vec![])
     }
 
     fn evolve(&mut self) {
@@ -127,7 +133,7 @@ impl World {
                 self.rows.iter_mut().for_each(|(_, values)| values.insert(at, default.clone()));
             }
             Step::Remove { at } if count > 0 => {
-                self.fields.remove(at % count);
+                self.dropped.push(self.fields.remove(at % count).name);
                 self.rows.iter_mut().for_each(|(_, values)| drop(values.remove(at % count)));
             }
             Step::Rename { at } if count > 0 => {
