@@ -67,6 +67,9 @@ impl Closing {
         self.stop_scheduler(is_in_action);
         self.work.finish();
         self.engine.reactor.close();
+        if let Err(error) = self.engine.pipeline.finish_ids() {
+            tracing::debug!(target: "tropism", %error, "the next ids could not be stored; some are left out");
+        }
         let closed = self.engine.pipeline.store().close(with_checkpoint);
         if !is_in_action {
             self.engine.reactor.wait_until_ended();

@@ -17,7 +17,7 @@ use super::{
     group_commit::GroupCommit,
     layers::Layers,
     log::{Log, segment_number},
-    options::{BackgroundWork, StoreOptions},
+    options::{BackgroundWork, Durability, StoreOptions},
     overlay::Overlay,
     publisher::{CommitObserver, Publisher},
     snapshot::Snapshot,
@@ -211,8 +211,25 @@ impl Store {
     }
 
     /// Shows readers everything up to a commit, durable or not.
-    pub(crate) fn show(&self, applied: Applied) {
-        self.publisher.publish(applied.ts);
+    ///
+    /// # Errors
+    ///
+    /// Those of [`wait_durable`](Self::wait_durable), where something in it may not be shown earlier.
+    pub(crate) fn show(&self, applied: Applied) -> Result<(), StorageError> {
+        if self.committer.show(applied.ts) {
+            return Ok(());
+        }
+        self.wait_durable(applied)
+    }
+
+    /// Whether readers see each commit at once.
+    pub(crate) fn is_relaxed(&self) -> bool {
+        self.options.durability == Durability::Relaxed
+    }
+
+    /// The newest commit that is durable.
+    pub(crate) fn durable_ts(&self) -> u64 {
+        self.group.durable_ts()
     }
 
     /// Makes everything durable that was committed before the call.

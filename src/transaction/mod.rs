@@ -14,6 +14,7 @@
 //! what for.
 //!
 //! - `limits.rs`: how large a key and a row may be.
+//! - `id_sequence.rs`: which ids were given out.
 //! - `tables.rs`: the registered tables with their keyspaces, layouts and references.
 //! - `reentrancy.rs`: refuses what would wait for itself.
 //! - `read_set.rs`: the byte ranges that a transaction read.
@@ -32,6 +33,7 @@ mod entry_changes;
 mod met_rows;
 mod read_set;
 mod reentrancy;
+mod id_sequence;
 mod tables;
 mod read;
 mod rows;

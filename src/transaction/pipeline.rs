@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::{
     ReadSet, ReadTx, Reentrancy, WriteTx,
+    id_sequence::Showing,
     tables::{Companion, OpenTables},
 };
 use crate::{
     error::{Error, StorageError},
-    storage::{Applied, Durability, Store},
+    storage::{Applied, Change, Changes, Durability, Store},
     time::Timestamp,
 };
 
@@ -87,12 +88,16 @@ impl Pipeline {
     ) -> Result<(R, Applied), E> {
         let from_engine = |error: Error| E::from(error);
         let inside = Reentrancy::enter_write(self.identity()).map_err(|error| from_engine(error.into()))?;
-        let lock = self.store.begin().map_err(|error| from_engine(error.into()))?;
+        let mut lock = self.store.begin().map_err(|error| from_engine(error.into()))?;
         let read = ReadTx::new(Arc::clone(&self.tables), lock.snapshot());
-        let seen = Applied { ts: read.snapshot.ts };
+        let seen = Applied { ts: read.snapshot.ts, is_shown: false };
+        let is_early = durability == Durability::Relaxed || self.store.is_relaxed();
         let mut tx = WriteTx::new(read, self.store.clock().now(), self.store.transaction_limit_bytes());
-        let ran = body(&mut tx).and_then(|result| Ok((result, tx.into_changes().map_err(from_engine)?)));
-        let (result, changes) = match ran {
+        let ran = body(&mut tx).and_then(|result| {
+            let showing = Showing { is_early, durable_ts: self.store.durable_ts() };
+            Ok((result, tx.into_changes(showing).map_err(from_engine)?))
+        });
+        let (result, written) = match ran {
             Ok(ran) => ran,
             Err(error) => {
                 drop(lock);
@@ -101,11 +106,20 @@ impl Pipeline {
                 return Err(error);
             }
         };
-        let span = tracing::trace_span!(target: "tropism", "commit", changes = changes.len(), ?durability).entered();
-        let applied = lock.commit(changes, durability).map_err(|error| from_engine(error.into()))?;
+        let span =
+            tracing::trace_span!(target: "tropism", "commit", changes = written.changes.len(), ?durability).entered();
+        if written.must_be_durable {
+            lock.show_when_durable();
+        }
+        let noted = |ts| written.id_tables.iter().for_each(|table| self.tables.at(*table).ids.committed(ts));
+        let applied =
+            lock.commit_noted(written.changes, durability, noted).map_err(|error| from_engine(error.into()))?;
         tracing::trace!(target: "tropism", ts = applied.ts, "committed");
         drop(span);
         drop(inside);
+        if is_early && !applied.is_shown {
+            self.wait_durable(applied).map_err(|error| from_engine(error.into()))?;
+        }
         Ok((result, applied))
     }
 
@@ -113,10 +127,18 @@ impl Pipeline {
     fn settle(&self, durability: Durability, seen: Applied) -> Result<(), StorageError> {
         match durability {
             Durability::Durable => self.store.wait_durable(seen),
-            Durability::Relaxed => {
-                self.store.show(seen);
-                Ok(())
-            }
+            Durability::Relaxed => self.store.show(seen),
         }
+    }
+
+    /// Stores which ids come next, so that the next opening goes on there: for the end of the database.
+    pub(crate) fn finish_ids(&self) -> Result<(), StorageError> {
+        let lock = self.store.begin()?;
+        let mut changes = Changes::new();
+        for (key, value) in self.tables.iter().filter_map(|table| table.ids.finish()) {
+            changes.insert(key, Change::Put(value));
+        }
+        let noted = |ts| self.tables.iter().for_each(|table| table.ids.committed(ts));
+        lock.commit_noted(changes.into_vec(), Durability::Durable, noted).map(drop)
     }
 }

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use super::id_sequence::IdSequence;
 use crate::{
     encoding::{Key, KeyWriter, Layouts},
     error::TransactionError,
@@ -15,8 +16,6 @@ use crate::{
 
 /// Reserved keyspace: the catalog.
 pub(super) const CATALOG_KEYSPACE: u32 = 0;
-/// Reserved keyspace: the next id of each table.
-pub(super) const NEXT_ID_KEYSPACE: u32 = 1;
 
 /// Every table of the database, found by its Rust type.
 pub(crate) struct OpenTables {
@@ -36,6 +35,8 @@ pub(crate) struct OpenTable {
     /// By position in the definition.
     pub(super) index_keyspaces: Vec<u32>,
     pub(super) layouts: Layouts,
+    /// The ids that were given out in it.
+    pub(super) ids: IdSequence,
     /// Which table each index with a reference points to.
     pub(super) references: Vec<OpenReference>,
     /// The references that point here.
@@ -112,6 +113,10 @@ impl OpenTables {
 
     pub(super) fn at(&self, position: usize) -> &OpenTable {
         &self.tables[position]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &OpenTable> {
+        self.tables.iter()
     }
 }
 

@@ -42,13 +42,7 @@ impl<'a> Bulk<'a> {
 
     /// Stores another catalog.
     pub(super) fn save(&mut self, catalog: Catalog) -> Result<(), OpenError> {
-        self.save_with(catalog, Changes::new())
-    }
-
-    /// Stores another catalog, in one commit with other changes.
-    pub(super) fn save_with(&mut self, catalog: Catalog, mut changes: Changes) -> Result<(), OpenError> {
-        changes.insert(catalog_key(), Change::Put(catalog.encode().into()));
-        self.commit(changes)?;
+        self.commit(Changes::from([(catalog_key(), Change::Put(catalog.encode().into()))]))?;
         self.catalog = catalog;
         Ok(())
     }

@@ -73,7 +73,7 @@ impl<'a> Build<'a> {
         let definitions = self.ops.definition.indexes.iter().zip(&self.is_new);
         let indexes: Vec<String> =
             definitions.filter(|(_, is_new)| **is_new).map(|(index, _)| index.name.to_owned()).collect();
-        let rows_at_most = ids_given(bulk.store, self.table.keyspace)?;
+        let rows_at_most = ids_given(bulk.store, self.table.name())?;
         let mut walk = Walk::new(bulk.store, self.table.keyspace);
         loop {
             let snapshot = bulk.store.snapshot()?;

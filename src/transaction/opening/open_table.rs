@@ -7,7 +7,7 @@ use crate::{
         catalog::{Catalog, CatalogTable},
         evolution,
     },
-    transaction::tables::OpenTable,
+    transaction::{id_sequence::IdSequence, tables::OpenTable},
 };
 
 /// The tables that the catalog has, in the order in which they were declared.
@@ -20,6 +20,7 @@ pub(super) fn open_table(table: &CatalogTable, ops: TableOps) -> OpenTable {
     let index_keyspaces = indexes.map(|index| index.keyspace | INDEX_KEYSPACE).collect();
     OpenTable {
         keyspace: table.keyspace,
+        ids: IdSequence::of_table(&table.name),
         index_keyspaces,
         layouts: evolution::layouts(table, ops.definition),
         ops,

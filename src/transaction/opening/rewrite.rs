@@ -56,7 +56,7 @@ fn to_rewrite<'a>(
 
 fn rewrite_rows(bulk: &mut Bulk<'_>, ops: &TableOps, table: &CatalogTable) -> Result<(), OpenError> {
     let layouts = evolution::layouts(table, ops.definition);
-    let rows_at_most = ids_given(bulk.store, table.keyspace)?;
+    let rows_at_most = ids_given(bulk.store, &table.name)?;
     let mut walk = Walk::new(bulk.store, table.keyspace);
     loop {
         let snapshot = bulk.store.snapshot()?;

@@ -1,0 +1,243 @@
+//! [`IdSequence`]: which ids of a table were given out, or may have been.
+//!
+//! An id counts as given as soon as a closure has it: a rollback does not take it back. What is stored of a table is
+//! the id that comes next, in the commit of the rows, under the table's name: so it outlives the table.
+//!
+//! A commit that is shown before it is durable can be lost after somebody has seen its ids. Such ids come from a range
+//! that was reserved durably before: the stored value says where it ends, and an opening that finds a range goes on
+//! behind it. A commit that needs ids from behind the range reserves the next one, and is not shown before it is
+//! durable. The next range is reserved in passing when half of the last one is used up, so this rarely happens. A
+//! clean close gives back what is left of the range.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::{
+    encoding::{Key, KeyWriter},
+    error::StorageError,
+    storage::Snapshot,
+};
+
+/// Reserved keyspace: the next id of each table.
+const NEXT_ID_KEYSPACE: u32 = 1;
+/// How many ids the first range has. Ranges that are used up before they are durable grow.
+const SMALLEST_RANGE: u64 = 128;
+const LARGEST_RANGE: u64 = 1 << 20;
+
+/// The ids of one table. Only whoever holds the write lock gives any out.
+pub(super) struct IdSequence {
+    /// Where its state is stored.
+    key: Key,
+    /// `None` until it is read.
+    ids: Mutex<Option<Ids>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ids {
+    next: u64,
+    /// Ids below this one may be seen before their commit is durable; 0 where no range was needed yet.
+    reserved: u64,
+    /// A reservation that was committed and may not be durable yet, with its commit.
+    pending: Option<(u64, u64)>,
+    /// How many ids the next range has.
+    range: u64,
+    /// What the commit under way stores.
+    recorded: StoredIds,
+    /// What is stored.
+    stored: StoredIds,
+}
+
+/// The stored state of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct StoredIds {
+    next: u64,
+    /// Where the reserved range ends, if there is one.
+    reserved: Option<u64>,
+}
+
+/// How a commit is shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Showing {
+    /// Whether it is shown before it is durable.
+    pub(super) is_early: bool,
+    /// The newest durable commit.
+    pub(super) durable_ts: u64,
+}
+
+/// What a commit stores of a sequence.
+pub(super) struct IdRecord {
+    pub(super) key: Key,
+    pub(super) value: Arc<[u8]>,
+    /// Whether the ids that it gives out are in no durable range, so that nobody may see it before it is durable.
+    pub(super) must_be_durable: bool,
+}
+
+impl IdSequence {
+    /// That of the table with this name.
+    pub(super) fn of_table(name: &str) -> Self {
+        Self { key: id_sequence_key(name), ids: Mutex::new(None) }
+    }
+
+    /// The id that comes next, or `None` if there is none left.
+    pub(super) fn next(&self, snapshot: &Snapshot) -> Result<Option<u64>, StorageError> {
+        let mut ids = self.ids.lock();
+        let ids = match &mut *ids {
+            Some(ids) => ids,
+            none => none.insert(Ids::read(snapshot, &self.key)?),
+        };
+        Ok(Some(ids.next).filter(|next| *next < u64::MAX))
+    }
+
+    /// Notes that an id is given out.
+    pub(super) fn give(&self, id: u64) {
+        if let Some(ids) = &mut *self.ids.lock() {
+            ids.next = id + 1;
+        }
+    }
+
+    /// What a commit stores that gives out ids; `None` if none were ever asked for.
+    pub(super) fn record(&self, showing: Showing) -> Option<IdRecord> {
+        let mut ids = self.ids.lock();
+        let ids = ids.as_mut()?;
+        let must_be_durable = ids.record(showing);
+        Some(IdRecord { key: self.key.clone(), value: ids.recorded.encode(), must_be_durable })
+    }
+
+    /// Notes that what [`record`](Self::record) answered last is committed.
+    pub(super) fn committed(&self, ts: u64) {
+        if let Some(ids) = &mut *self.ids.lock() {
+            ids.committed(ts);
+        }
+    }
+
+    /// Gives back what is left of the range. Answers what is to be stored, if that is something else than what is.
+    pub(super) fn finish(&self) -> Option<(Key, Arc<[u8]>)> {
+        let mut ids = self.ids.lock();
+        let ids = ids.as_mut()?;
+        let last = StoredIds { next: ids.next, reserved: None };
+        if ids.stored == last {
+            return None;
+        }
+        (ids.reserved, ids.pending, ids.recorded) = (0, None, last);
+        Some((self.key.clone(), last.encode()))
+    }
+}
+
+impl Ids {
+    fn read(snapshot: &Snapshot, key: &Key) -> Result<Self, StorageError> {
+        let stored = snapshot.get(key, StoredIds::decode)?.unwrap_or(StoredIds { next: 1, reserved: None });
+        // A range that was not given back: some of its ids may have been seen.
+        let next = stored.reserved.map_or(stored.next, |reserved| reserved.max(stored.next));
+        Ok(Self { next, reserved: 0, pending: None, range: SMALLEST_RANGE, recorded: stored, stored })
+    }
+
+    /// Decides what is stored. The answer is whether the commit must be durable before it is shown.
+    fn record(&mut self, showing: Showing) -> bool {
+        if let Some((reserved, ts)) = self.pending
+            && ts <= showing.durable_ts
+        {
+            (self.reserved, self.pending) = (reserved, None);
+        }
+        let must_be_durable = self.next > self.reserved;
+        let mut reserved = self.pending.map_or(self.reserved, |(reserved, _)| reserved.max(self.reserved));
+        if showing.is_early {
+            if must_be_durable && reserved > 0 {
+                self.range = (self.range * 2).min(LARGEST_RANGE);
+            }
+            if reserved < self.next.saturating_add(self.range / 2) {
+                reserved = self.next.saturating_add(self.range);
+            }
+        }
+        self.recorded = StoredIds { next: self.next, reserved: Some(reserved).filter(|end| *end > self.next) };
+        must_be_durable
+    }
+
+    fn committed(&mut self, ts: u64) {
+        self.stored = self.recorded;
+        match self.recorded.reserved {
+            Some(reserved) if reserved > self.reserved && self.pending.is_none_or(|(end, _)| end < reserved) => {
+                self.pending = Some((reserved, ts));
+            }
+            Some(_) | None => {}
+        }
+    }
+}
+
+impl StoredIds {
+    fn encode(self) -> Arc<[u8]> {
+        let next = self.next.to_le_bytes();
+        match self.reserved {
+            Some(reserved) => [next, reserved.to_le_bytes()].concat().into(),
+            None => next.as_slice().into(),
+        }
+    }
+
+    fn decode(value: &[u8]) -> Self {
+        let number = |bytes: &[u8]| bytes.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
+        // A value that is no number has no id left to give.
+        Self { next: number(value).unwrap_or(u64::MAX), reserved: value.get(8..).and_then(number) }
+    }
+}
+
+/// Where the state of a table's ids is stored.
+pub(super) fn id_sequence_key(table: &str) -> Key {
+    let mut key = KeyWriter::new(NEXT_ID_KEYSPACE);
+    key.push(table.as_bytes());
+    key.finish()
+}
+
+/// How many ids a stored state says were given out.
+pub(super) fn ids_given(value: &[u8]) -> u64 {
+    StoredIds::decode(value).next.saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids() -> Ids {
+        let stored = StoredIds { next: 1, reserved: None };
+        Ids { next: 1, reserved: 0, pending: None, range: SMALLEST_RANGE, recorded: stored, stored }
+    }
+
+    fn early(durable_ts: u64) -> Showing {
+        Showing { is_early: true, durable_ts }
+    }
+
+    /// Gives out an id in each of so many commits, of which each `flushed_every`-th makes all before it durable; returns
+    /// how many had to be durable before they were shown.
+    fn commits_that_waited(ids: &mut Ids, commits: u64, flushed_every: u64) -> usize {
+        let mut durable_ts = 0;
+        let waits = |ts: &u64| {
+            ids.next += 1;
+            let must_be_durable = ids.record(early(durable_ts));
+            ids.committed(*ts);
+            if must_be_durable || ts % flushed_every == 0 {
+                durable_ts = *ts;
+            }
+            must_be_durable
+        };
+        (1..=commits).filter(waits).count()
+    }
+
+    #[test]
+    fn only_the_first_commit_waits_where_ranges_become_durable_in_time() {
+        assert_eq!(commits_that_waited(&mut ids(), 100_000, 50), 1);
+    }
+
+    #[test]
+    fn ranges_grow_where_they_are_used_up_before_they_are_durable() {
+        let waited = commits_that_waited(&mut ids(), 1_000_000, 20_000);
+        assert!((2..20).contains(&waited), "{waited} commits waited");
+    }
+
+    #[test]
+    fn without_early_showing_nothing_is_reserved() {
+        let mut ids = ids();
+        ids.next = 8;
+        assert!(ids.record(Showing { is_early: false, durable_ts: 100 }));
+        assert_eq!(ids.recorded, StoredIds { next: 8, reserved: None });
+        assert_eq!(StoredIds::decode(&ids.recorded.encode()), ids.recorded);
+    }
+}
