@@ -31,7 +31,7 @@ pub enum Type {
     /// Anything that JSON can say.
     Json,
     /// A value or none.
-    Option(Box<Type>),
+    Optional(Box<Type>),
     /// Any number of values in their order.
     List(Box<Type>),
     /// So many values in their order.
@@ -211,7 +211,7 @@ impl Type {
                 let has = |text: &String| declared.variants.contains(text);
                 declared.is_open || !stored.is_open && stored.variants.iter().all(has)
             }
-            (Self::Option(stored), Self::Option(declared))
+            (Self::Optional(stored), Self::Optional(declared))
             | (Self::List(stored), Self::List(declared))
             | (Self::Set(stored), Self::Set(declared)) => stored.reads_as(declared),
             (Self::Array(stored, count), Self::Array(declared, declared_count)) => {
@@ -249,7 +249,7 @@ impl Type {
             Self::Bytes => tagged(BYTES, &[]),
             Self::Timestamp => tagged(TIMESTAMP, &[]),
             Self::Json => tagged(JSON, &[]),
-            Self::Option(of) => tagged(OPTION, &[of]),
+            Self::Optional(of) => tagged(OPTION, &[of]),
             Self::List(of) => tagged(LIST, &[of]),
             Self::Set(of) => tagged(SET, &[of]),
             Self::Map(key, value) => tagged(MAP, &[key, value]),
@@ -299,7 +299,7 @@ impl Type {
             BYTES => Self::Bytes,
             TIMESTAMP => Self::Timestamp,
             JSON => Self::Json,
-            OPTION => Self::Option(boxed(stored)?),
+            OPTION => Self::Optional(boxed(stored)?),
             LIST => Self::List(boxed(stored)?),
             SET => Self::Set(boxed(stored)?),
             MAP => Self::Map(boxed(stored)?, boxed(stored)?),
@@ -382,7 +382,7 @@ impl fmt::Display for Type {
             Self::Timestamp => f.write_str("Timestamp"),
             Self::Id(table) => write!(f, "Id<{table}>"),
             Self::Json => f.write_str("Json"),
-            Self::Option(of) => write!(f, "Option<{of}>"),
+            Self::Optional(of) => write!(f, "Option<{of}>"),
             Self::List(of) => write!(f, "Vec<{of}>"),
             Self::Array(of, count) => write!(f, "[{of}; {count}]"),
             Self::Set(of) => write!(f, "Set<{of}>"),
@@ -415,7 +415,7 @@ mod tests {
         let field = FieldType::new("due_at", "dueAt", Type::Timestamp).with(Some("due"), Some(Ok(vec![0])));
         let structure = StructType {
             name: "Step".to_owned(),
-            fields: vec![field, FieldType::new("next", "next", Type::Option(Box::new(Type::Enclosing(0))))],
+            fields: vec![field, FieldType::new("next", "next", Type::Optional(Box::new(Type::Enclosing(0))))],
         };
         Type::Tuple(vec![
             Type::Bool,

@@ -145,7 +145,10 @@ impl Catalog {
             let (found, supported) = (u32::from(version), u32::from(VERSION));
             return Err(OpenError::NewerFormat { file: "the catalog".to_owned(), found, supported });
         }
-        if version != VERSION {
+        if version == 0 {
+            return Err(damaged("version 0 never existed").into());
+        }
+        if version < VERSION {
             return Err(SchemaError::EarlierFormat { found: version, supported: VERSION }.into());
         }
         let (next_keyspace, tables, dropping): StoredCatalog = decode_value(bytes).map_err(damaged)?;
@@ -404,7 +407,15 @@ mod tests {
         let mut bytes = catalog().encode();
         bytes[0] = 9;
         let error = Catalog::decode(&bytes).unwrap_err();
-        assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 1, .. }), "{error}");
+        assert!(matches!(error, OpenError::NewerFormat { found: 9, supported: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_version_from_before_the_first_release_is_named_as_such() {
+        let mut bytes = catalog().encode();
+        bytes[0] = 1;
+        let error = Catalog::decode(&bytes).unwrap_err();
+        assert!(matches!(error, OpenError::Schema(SchemaError::EarlierFormat { found: 1, .. })), "{error}");
     }
 
     #[test]

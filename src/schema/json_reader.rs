@@ -101,7 +101,7 @@ impl<'de> DeserializeSeed<'de> for Element<'_, '_> {
                 super::json_value::write_json(&value, self.stored);
                 Ok(())
             }
-            Type::Option(of) => deserializer.deserialize_any(Visit { of, is_optional: true, element: self }),
+            Type::Optional(of) => deserializer.deserialize_any(Visit { of, is_optional: true, element: self }),
             of => deserializer.deserialize_any(Visit { of, is_optional: false, element: self }),
         }
     }

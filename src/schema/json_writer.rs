@@ -160,7 +160,7 @@ impl<'b, 'a> Stored<'b, 'a> {
         let scope = Scope::within(structure, outer);
         let mut object = serializer.serialize_map(None)?;
         for field in &structure.fields {
-            if let Type::Option(of) = &field.of
+            if let Type::Optional(of) = &field.of
                 && is_nullable(of)
             {
                 if self.read(StoredReader::flag)? {
@@ -182,7 +182,7 @@ enum Integer {
 /// Whether the JSON form of some value of the type is `null`.
 pub(super) fn is_nullable(of: &Type) -> bool {
     match of {
-        Type::Option(_) | Type::Json => true,
+        Type::Optional(_) | Type::Json => true,
         Type::Tuple(parts) => parts.is_empty(),
         _ => false,
     }
@@ -219,7 +219,7 @@ impl Serialize for Stored<'_, '_> {
                 let value: serde_json::Value = serde_json::from_str(text).map_err(S::Error::custom)?;
                 value.serialize(serializer)
             }
-            Type::Option(of) => self.option(of, serializer),
+            Type::Optional(of) => self.option(of, serializer),
             Type::List(of) | Type::Set(of) => self.elements(of, self.read(StoredReader::count)?, serializer),
             Type::Array(of, count) => self.elements(of, *count as usize, serializer),
             Type::Map(key, value) => self.map(key, value, serializer),

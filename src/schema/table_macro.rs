@@ -97,7 +97,7 @@ macro_rules! __schema_table {
                     &self,
                     row: &mut $crate::__private::RowWriter,
                 ) -> ::core::result::Result<(), $crate::__private::RowError> {
-                    $(row.field($crate::__private::plain_name(::core::stringify!($field)), &self.$field)?;)*
+                    $(row.field::<$ty>($crate::__private::plain_name(::core::stringify!($field)), &self.$field)?;)*
                     ::core::result::Result::Ok(())
                 }
 
@@ -105,7 +105,7 @@ macro_rules! __schema_table {
                     row: &mut $crate::__private::RowReader<'_>,
                 ) -> ::core::result::Result<Self, $crate::__private::RowError> {
                     ::core::result::Result::Ok(Self {
-                        $($field: row.field($crate::__private::plain_name(::core::stringify!($field)))?,)*
+                        $($field: row.field::<$ty>($crate::__private::plain_name(::core::stringify!($field)))?,)*
                     })
                 }
 

@@ -8,7 +8,7 @@ use crate::encoding::{
 
 impl<T: Typed> Typed for Option<T> {
     fn describe(describer: &mut Describer) -> Type {
-        Type::Option(Box::new(T::describe(describer)))
+        Type::Optional(Box::new(T::describe(describer)))
     }
 
     #[inline]

@@ -88,7 +88,7 @@ pub(super) fn structure<'de, A: MapAccess<'de>>(
         };
         let of = match &structure.fields[at].of {
             // Such a field says by its absence that it is none.
-            Type::Option(of) if is_nullable(of) => {
+            Type::Optional(of) if is_nullable(of) => {
                 field.push(&[1]);
                 of
             }
@@ -102,7 +102,7 @@ pub(super) fn structure<'de, A: MapAccess<'de>>(
         match (read, &field.default, &field.of) {
             (Some(read), _, _) => stored.append(read),
             (None, Some(default), _) => stored.push(default),
-            (None, None, Type::Option(_)) => stored.push(&[0]),
+            (None, None, Type::Optional(_)) => stored.push(&[0]),
             (None, None, of) => {
                 let path = Path::Field(place.path, &field.json_name).to_string();
                 let expected = expected(of, Some(&scope));

@@ -37,7 +37,7 @@ pub(super) fn expected(of: &Type, scope: Option<&Scope<'_>>) -> String {
         Type::Timestamp => "a time in milliseconds".to_owned(),
         Type::Id(table) => format!("an id of table {table:?}"),
         Type::Json => "any JSON".to_owned(),
-        Type::Option(of) => format!("{} or null", expected(of, scope)),
+        Type::Optional(of) => format!("{} or null", expected(of, scope)),
         Type::List(_) => "an array".to_owned(),
         Type::Set(_) => "an array without duplicates".to_owned(),
         Type::Array(_, count) => format!("an array of {count}"),
