@@ -327,7 +327,9 @@ pub enum RowError {
         reason: String,
     },
     /// Stored bytes are not a row of this table.
-    #[error("{row} does not decode: field {field:?}: {reason}; the row is left as it is")]
+    #[error(
+        "{row} does not decode: field {field:?}: {reason}; the row is left as it is, and can be deleted or replaced"
+    )]
     Decode {
         /// The row's id as text, or the table where the id is not known.
         row: String,

@@ -82,7 +82,8 @@ pub use schema::{AsPart, Doc, Id, Index, Json, KeyType, NextPart, Prefix, Table,
 pub use storage::{CheckpointFailure, CheckpointReport, Durability, disk};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp, Ts};
 pub use transaction::{
-    BuildProgress, BuildWork, Cursor, IndexQuery, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, ReadTx, Rows, WriteTx,
+    BuildProgress, BuildWork, Cursor, IndexQuery, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, ReadTx, Rows, UnreadableRow,
+    WriteTx,
 };
 
 /// What a program that uses the crate needs: `use tropism::prelude::*;`.

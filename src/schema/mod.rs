@@ -10,6 +10,7 @@
 //! - `index` is `Index` and the typed prefixes of its key; `keys` makes a row's keys.
 //! - `json_writer` and `json_reader` are the JSON form of stored values, by the description of their type; `json` is that
 //!   of values whose type is known; `json_value` is `Json`, for types of serde's.
+//! - `raw_row` is a row as far as it can be read without its type.
 //! - `table_ops` is what can be done with rows without their type: `TableOps` for one table, `Tables` for many.
 //! - `typed_macro`, `enum_macro`, `struct_macro`, `table_macro` and `macros` are `schema!`.
 //! - `catalog` is what the database remembers of its tables, and `evolution` compares it with what is declared.
@@ -31,6 +32,7 @@ mod id;
 mod index;
 mod doc;
 mod keys;
+mod raw_row;
 mod table_ops;
 mod typed_macro;
 mod enum_macro;
@@ -48,6 +50,7 @@ pub(crate) use self::{
     json_value::exact_text,
     json_writer::NonFinite,
     keys::{IndexKeys, referenced},
+    raw_row::{RawKeys, RawRow},
     table::{decode_row, encode_row},
     table_ops::TableOps,
 };

@@ -20,6 +20,9 @@
 //! - `read_set.rs`: the byte ranges that a transaction read.
 //! - `buffer.rs`: the changes of a transaction, their size, and how to go back.
 //! - `read.rs`: [`ReadTx`].
+//! - `stored_keys.rs`: the index keys of stored rows, also of those that do not decode.
+//! - `index_entries.rs`: the entries of stored rows in new indexes.
+//! - `unreadable.rs`: finds rows that do not decode.
 //! - `met_rows.rs`: which rows a walk over a multi index has met; `rows.rs` walks the range of a query.
 //! - `page.rs`: places in a query; `index_query.rs`: the query builder.
 //! - `entry_changes.rs`: which index entries a changed row gains, keeps and loses.
@@ -36,6 +39,9 @@ mod reentrancy;
 mod id_sequence;
 mod tables;
 mod read;
+mod stored_keys;
+mod index_entries;
+mod unreadable;
 mod rows;
 mod page;
 mod index_query;
@@ -55,4 +61,5 @@ pub(crate) use read_set::{ReadOn, ReadSet};
 pub(crate) use reentrancy::Reentrancy;
 pub use rows::Rows;
 pub(crate) use tables::Companion;
+pub use unreadable::UnreadableRow;
 pub use write::WriteTx;

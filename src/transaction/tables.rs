@@ -70,7 +70,7 @@ impl OpenTables {
             for (index, definition) in table.ops.definition.indexes.iter().enumerate() {
                 let Some(reference) = &definition.reference else { continue };
                 let Some(&target) = by_name.get((reference.target)()) else { continue };
-                let is_optional = (definition.key_types)().first().is_some_and(|name| name.starts_with("Option<"));
+                let is_optional = table.is_optional_reference(index);
                 found.push((target, Referrer { table: at, index, on_delete: reference.on_delete, is_optional }));
             }
         }
@@ -129,6 +129,21 @@ impl OpenTable {
     /// The keyspace of an index, or of the rows themselves.
     pub(super) fn keyspace_of(&self, index: Option<usize>) -> u32 {
         index.map_or(self.keyspace, |position| self.index_keyspaces[position])
+    }
+
+    /// Whether the reference of the index at this position is an `Option`, which shows in its keys.
+    fn is_optional_reference(&self, index: usize) -> bool {
+        let key_types = (self.ops.definition.indexes[index].key_types)();
+        key_types.first().is_some_and(|name| name.starts_with("Option<"))
+    }
+
+    /// The id that the reference of an index holds, by a key in it; `None` if it is null.
+    pub(super) fn referenced_in(&self, index: usize, key: &Key) -> Option<u64> {
+        let id = match self.is_optional_reference(index) {
+            true => key.local().strip_prefix(&[1])?,
+            false => key.local(),
+        };
+        id.first_chunk::<8>().map(|id| u64::from_be_bytes(*id))
     }
 
     /// The row's key.

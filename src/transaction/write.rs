@@ -11,8 +11,8 @@ use super::{
     tables::OpenTable,
 };
 use crate::{
-    encoding::{KEYSPACE_BYTES, Key, prefix_end},
-    error::{Error, TransactionError},
+    encoding::{KEYSPACE_BYTES, Key, created_at_of, prefix_end},
+    error::{Error, RowError, TransactionError},
     schema::{Doc, Id, IndexKeys, IndexKind, Table, encode_row, referenced},
     storage::{Change, Order},
     time::Timestamp,
@@ -115,14 +115,17 @@ impl WriteTx {
         self.update(&old, new)
     }
 
-    /// Puts another value in the place of a row; id and creation time stay.
+    /// Puts another value in the place of a row; id and creation time stay. This mends a row that does not decode.
     ///
     /// # Errors
     ///
     /// `NotFound`, and what [`insert`](Self::insert) answers. Nothing is changed then.
     pub fn replace<T: Table>(&mut self, id: Id<T>, value: T) -> Result<(), Error> {
-        let old = self.existing(id)?;
-        self.update(&old, value)
+        match self.existing(id) {
+            Ok(old) => self.update(&old, value),
+            Err(Error::Row(RowError::Decode { .. })) => self.replace_unreadable(id.as_u64(), &value),
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs a part of the transaction that is rolled back alone if it fails: on `Err`, and on a panic that is caught
@@ -164,6 +167,17 @@ impl WriteTx {
         self.put_row(table.row_key(id), row, entries)
     }
 
+    /// Puts a value in the place of a row that does not decode.
+    fn replace_unreadable<T: Table>(&mut self, id: u64, value: &T) -> Result<(), Error> {
+        let table = self.read.tables.of::<T>()?;
+        let Some(old_keys) = self.read.keys_of_row(table, id)? else { return Ok(()) };
+        let created_at = self.read.read_row(table, id, created_at_of)?.flatten().unwrap_or(self.now);
+        let row = encode(value, table, created_at)?;
+        self.check_references(value, table, None)?;
+        let entries = self.checked_entries(table, id, old_keys, index_keys(value, table, id))?;
+        self.put_row(table.row_key(id), row, entries)
+    }
+
     /// What becomes of the index entries of a row that changes, if its new ones may be added.
     pub(super) fn checked_entries(
         &self,
@@ -195,6 +209,12 @@ impl WriteTx {
                 }
             }
         })
+    }
+
+    /// Removes index entries, and leaves their row.
+    pub(super) fn remove_entries(&mut self, keys: Vec<Key>) -> Result<(), Error> {
+        let most_bytes = keys.iter().map(|key| most_bytes(key, 0)).sum();
+        self.within_limit(most_bytes, |buffer| keys.into_iter().for_each(|key| buffer.remove_entry(key)))
     }
 
     /// Deletes a row that is there and its index entries, and nothing else.

@@ -7,18 +7,17 @@ use super::{
     bulk::{Batch, Bulk, Walk, id_of},
     open_table::open_table,
     progress::{BuildProgress, BuildWork},
-    stored::{ids_given, row_key},
+    stored::ids_given,
 };
 use crate::{
-    encoding::{INDEX_KEYSPACE, Key, prefix_end},
-    error::{OpenError, SchemaError},
+    encoding::INDEX_KEYSPACE,
+    error::OpenError,
     schema::{
-        IndexKeys, IndexKind, TableOps,
+        TableOps,
         catalog::{Catalog, CatalogTable, IndexState},
-        id_text,
     },
-    storage::{Change, Changes, Order, Snapshot},
-    transaction::{read::with_row, tables::OpenTable},
+    storage::{Change, Snapshot},
+    transaction::{index_entries::NewIndexes, tables::OpenTable},
 };
 
 /// Fills every index that is not ready, and marks it as ready.
@@ -93,58 +92,10 @@ impl<'a> Build<'a> {
 
     /// Adds the row's entries in the new indexes.
     fn add(&self, snapshot: &Snapshot, id: u64, row: &[u8], batch: &mut Batch) -> Result<(), OpenError> {
-        self.check_references(snapshot, id, row)?;
-        let mut keys = IndexKeys::new(&self.table.index_keyspaces, id);
-        (self.ops.index_keys)(row, &self.table.layouts, &mut keys)
-            .map_err(|error| with_row(error, || self.table.id_text(id)))?;
-        for (index, key) in keys.finish().into_iter().filter(|(index, _)| self.is_new[*index]) {
-            self.check_unique(snapshot, &batch.changes, index, &key, id)?;
+        let keyspace_of = |target: &str| self.evolved.table(target).map(|table| table.keyspace);
+        let indexes = NewIndexes { table: &self.table, is_new: &self.is_new, keyspace_of: &keyspace_of };
+        for key in indexes.entries_of(snapshot, &batch.changes, id, row)? {
             batch.change(key, Change::Put(Default::default()));
-        }
-        Ok(())
-    }
-
-    fn check_unique(
-        &self,
-        snapshot: &Snapshot,
-        entries: &Changes,
-        index: usize,
-        key: &Key,
-        id: u64,
-    ) -> Result<(), OpenError> {
-        let definition = &self.ops.definition.indexes[index];
-        if definition.kind != IndexKind::Unique {
-            return Ok(());
-        }
-        let prefix = &key[..key.len() - size_of::<u64>()];
-        let Some(end) = prefix_end(prefix) else { return Ok(()) };
-        let mut scan = snapshot.scan(entries, prefix, &end, Order::Ascending)?;
-        if !scan.advance()? {
-            return Ok(());
-        }
-        let holder = scan.key().last_chunk::<8>().map_or(0, |id| u64::from_be_bytes(*id));
-        let (table, index) = (self.table.name().to_owned(), definition.name.to_owned());
-        let (first, second) = (self.table.id_text(holder), self.table.id_text(id));
-        Err(SchemaError::DuplicateKey { table, index, first, second }.into())
-    }
-
-    fn check_references(&self, snapshot: &Snapshot, id: u64, row: &[u8]) -> Result<(), OpenError> {
-        let references = (self.ops.references)(row, &self.table.layouts)
-            .map_err(|error| with_row(error, || self.table.id_text(id)))?;
-        for (index, target_id) in references.into_iter().filter(|(index, _)| self.is_new[*index]) {
-            let definition = &self.ops.definition.indexes[index];
-            let Some(reference) = &definition.reference else { continue };
-            let target = (reference.target)();
-            let keyspace = self.evolved.table(target).map(|table| table.keyspace);
-            let is_there = match keyspace {
-                Some(keyspace) => snapshot.get(&row_key(keyspace, target_id), |_| ())?.is_some(),
-                None => false,
-            };
-            if !is_there {
-                let (table, index) = (self.table.name().to_owned(), definition.name.to_owned());
-                let (id, missing) = (self.table.id_text(id), id_text(target, target_id));
-                return Err(SchemaError::DanglingReference { table, index, id, missing }.into());
-            }
         }
         Ok(())
     }
