@@ -300,6 +300,32 @@ pub enum TransactionError {
         /// The table.
         table: &'static str,
     },
+    /// The index does not cover every row yet.
+    #[error(
+        "table {table:?} index {index:?} is being built: {rows_done} of {rows_at_most} ids{}; wait with `Db::wait_for_indexes`",
+        .failure.as_ref().map_or_else(String::new, |failure| format!(", and cannot go on ({failure})"))
+    )]
+    IndexNotReady {
+        /// The table.
+        table: &'static str,
+        /// The index.
+        index: &'static str,
+        /// How many ids have been looked at.
+        rows_done: u64,
+        /// How many ids there were when the database was opened.
+        rows_at_most: u64,
+        /// Why the building has stopped, if it has.
+        failure: Option<Arc<str>>,
+    },
+    /// The database has no table of this name.
+    #[error("the database has no table {table:?}; `catalog()` lists those that it has")]
+    NoSuchTable {
+        /// The name.
+        table: String,
+    },
+    /// The database was opened to be read only: [`Builder::as_stored`](crate::Builder::as_stored).
+    #[error("the database was opened as it is stored, and takes no writes; open it with its tables")]
+    ReadOnly,
     /// A cursor does not belong to the query that it was given to.
     #[error("the cursor does not belong to this query ({reason}); start from the first page")]
     InvalidCursor {
@@ -370,6 +396,14 @@ pub enum IdError {
         found: String,
         /// The table that was expected.
         expected: &'static str,
+    },
+    /// It is no id of any table.
+    #[error("{text:?} is not an id ({reason})")]
+    NoId {
+        /// The text.
+        text: String,
+        /// What is wrong.
+        reason: &'static str,
     },
     /// It is mistyped: its check symbol does not fit, or it is no id at all.
     #[error("{text:?} is not an id of table {expected:?} ({reason})")]

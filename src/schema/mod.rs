@@ -13,6 +13,7 @@
 //! - `raw_row` is a row as far as it can be read without its type.
 //! - `table_ops` is what can be done with rows without their type: `TableOps` for one table, `Tables` for many.
 //! - `typed_macro`, `enum_macro`, `struct_macro`, `table_macro` and `macros` are `schema!`.
+//! - `value`, `dynamic_row` and `catalog_description` are values, rows and tables by what the catalog says of them.
 //! - `catalog` is what the database remembers of its tables, and `evolution` compares it with what is declared.
 
 mod naming;
@@ -40,11 +41,31 @@ mod struct_macro;
 mod table_macro;
 mod macros;
 pub(crate) mod catalog;
+mod value;
+mod dynamic_row;
+mod catalog_description;
 pub(crate) mod evolution;
 
-pub(crate) use self::{
+pub use self::{
+    catalog_description::{
+        CatalogDescription, FieldDescription, IndexDescription, LayoutDescription, ReferenceDescription,
+        TableDescription,
+    },
     definition::{IndexKind, OnDelete},
-    id_text::id_text,
+    doc::Doc,
+    dynamic_row::DynamicRow,
+    id::Id,
+    index::{AsPart, Index, NextPart, Prefix},
+    json_value::Json,
+    key_type::KeyType,
+    table::Table,
+    table_ops::Tables,
+    text_enum::UnknownVariant,
+    value::{FieldValue, Value},
+};
+pub(crate) use self::{
+    dynamic_row::DynamicTable,
+    id_text::{id_of_any_table, id_text},
     json::{from_json, from_json_text, to_json, to_json_text},
     json_reader::{UnknownFields, kind_of_json as kind_of},
     json_value::exact_text,
@@ -53,16 +74,6 @@ pub(crate) use self::{
     raw_row::{RawKeys, RawRow},
     table::{decode_row, encode_row},
     table_ops::TableOps,
-};
-pub use self::{
-    doc::Doc,
-    id::Id,
-    index::{AsPart, Index, NextPart, Prefix},
-    json_value::Json,
-    key_type::KeyType,
-    table::Table,
-    table_ops::Tables,
-    text_enum::UnknownVariant,
 };
 
 /// What the code that `schema!` writes names; no part of the interface.

@@ -293,6 +293,11 @@ impl WriteLock<'_> {
         Snapshot { ts: self.committer.head.lock().ts, layers: self.committer.publisher.layers() }
     }
 
+    /// Lets those write first who wait for the lock.
+    pub(crate) fn let_others_first(&mut self) {
+        MutexGuard::bump(&mut self.writer);
+    }
+
     /// Has the commit shown only when it is durable, also where relaxed commits are shown at once; those after it wait
     /// for it.
     pub(crate) fn show_when_durable(&mut self) {

@@ -374,6 +374,12 @@ fn take_lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>, OpenError> {
     })
 }
 
+/// Whether there is a database on the disk, sound or not.
+pub(crate) fn holds_database(disk: &dyn Disk) -> Result<bool, StorageError> {
+    let files = disk.list().map_err(|error| StorageError::io("list", &disk.describe(), error))?;
+    Ok(files.iter().any(|file| file == BASE_FILE || segment_number(file).is_some()))
+}
+
 /// Refuses a directory that holds files but no database: something else lives there.
 fn check_is_ours(disk: &dyn Disk) -> Result<(), OpenError> {
     let files = disk.list().map_err(|error| StorageError::io("list", &disk.describe(), error))?;

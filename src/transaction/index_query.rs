@@ -212,7 +212,9 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
     }
 
     fn byte_range(&self) -> Result<Range, Error> {
-        let keyspace = self.tx.tables.of::<T>()?.keyspace_of(self.index.position());
+        let table = self.tx.tables.of::<T>()?;
+        self.tx.check_ready(table, self.index.position())?;
+        let keyspace = table.keyspace_of(self.index.position());
         let mut prefix = keyspace.to_be_bytes().to_vec();
         prefix.extend_from_slice(&self.prefix);
         let with = |part: &[u8]| [prefix.as_slice(), part].concat();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{
     ReadSet, ReadTx, Reentrancy, WriteTx,
     id_sequence::Showing,
+    index_builder::{IndexBuilder, OnProgress},
     tables::{Companion, OpenTables},
 };
 use crate::{
-    error::{Error, StorageError},
+    error::{Error, StorageError, TransactionError},
     storage::{Applied, Change, Changes, Durability, Store},
     time::Timestamp,
 };
@@ -17,12 +18,24 @@ use crate::{
 pub(crate) struct Pipeline {
     store: Arc<Store>,
     tables: Arc<OpenTables>,
+    /// Whether writes are refused.
+    is_read_only: bool,
 }
 
 impl Pipeline {
     /// `companion` is carried by every transaction, for the floors above.
     pub(crate) fn new(store: Arc<Store>, tables: OpenTables, companion: Companion) -> Self {
-        Self { store, tables: Arc::new(tables.with_companion(companion)) }
+        Self { store, tables: Arc::new(tables.with_companion(companion)), is_read_only: false }
+    }
+
+    /// The same, but that writes are refused.
+    pub(crate) fn read_only(self) -> Self {
+        Self { is_read_only: true, ..self }
+    }
+
+    /// What builds the indexes that are not ready.
+    pub(crate) fn index_builder(&self, on_progress: OnProgress) -> Result<Arc<IndexBuilder>, StorageError> {
+        IndexBuilder::new(Arc::clone(&self.store), Arc::clone(&self.tables), on_progress).map(Arc::new)
     }
 
     /// The time now, by the clock of the database.
@@ -88,6 +101,9 @@ impl Pipeline {
     ) -> Result<(R, Applied), E> {
         let from_engine = |error: Error| E::from(error);
         let inside = Reentrancy::enter_write(self.identity()).map_err(|error| from_engine(error.into()))?;
+        if self.is_read_only {
+            return Err(from_engine(TransactionError::ReadOnly.into()));
+        }
         let mut lock = self.store.begin().map_err(|error| from_engine(error.into()))?;
         let read = ReadTx::new(Arc::clone(&self.tables), lock.snapshot());
         let seen = Applied { ts: read.snapshot.ts, is_shown: false };

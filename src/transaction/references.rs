@@ -53,6 +53,7 @@ impl WriteTx {
         self.delete_existing(row)?;
         while let Some(row) = waiting.pop_front() {
             for referrer in &tables.at(row.table).referrers {
+                self.check_ready(tables.at(referrer.table), Some(referrer.index))?;
                 if referrer.on_delete == OnDelete::Restrict {
                     restricted.push((row, *referrer));
                     continue;

@@ -7,19 +7,26 @@ use std::{
     sync::Arc,
 };
 
-use super::id_sequence::IdSequence;
+use super::{id_sequence::IdSequence, index_readiness::IndexReadiness};
 use crate::{
     encoding::{Key, KeyWriter, Layouts},
     error::TransactionError,
-    schema::{OnDelete, Table, TableOps},
+    schema::{OnDelete, Table, TableOps, catalog::Catalog},
 };
 
 /// Reserved keyspace: the catalog.
-pub(super) const CATALOG_KEYSPACE: u32 = 0;
+const CATALOG_KEYSPACE: u32 = 0;
+
+/// Where the catalog is stored.
+pub(super) fn catalog_key() -> Key {
+    KeyWriter::new(CATALOG_KEYSPACE).finish()
+}
 
 /// Every table of the database, found by its Rust type.
 pub(crate) struct OpenTables {
     tables: Vec<OpenTable>,
+    /// All that is stored, also tables that the program has not declared, as it was when the database had opened.
+    catalog: Catalog,
     by_type: HashMap<TypeId, usize, BuildHasherDefault<TypeIdHasher>>,
     /// What the floors above want at hand in a transaction. This floor does not look into it.
     companion: Option<Companion>,
@@ -34,6 +41,8 @@ pub(crate) struct OpenTable {
     pub(super) keyspace: u32,
     /// By position in the definition.
     pub(super) index_keyspaces: Vec<u32>,
+    /// By position in the definition.
+    pub(super) readiness: Vec<IndexReadiness>,
     pub(super) layouts: Layouts,
     /// The ids that were given out in it.
     pub(super) ids: IdSequence,
@@ -62,7 +71,7 @@ pub(super) struct Referrer {
 
 impl OpenTables {
     /// Puts the tables together and finds who refers to whom. Targets were checked when the schema was compared.
-    pub(super) fn new(mut tables: Vec<OpenTable>) -> Self {
+    pub(super) fn new(mut tables: Vec<OpenTable>, catalog: Catalog) -> Self {
         let by_name: HashMap<&str, usize> =
             tables.iter().enumerate().map(|(at, table)| (table.ops.definition.name, at)).collect();
         let mut found = Vec::new();
@@ -79,12 +88,17 @@ impl OpenTables {
             tables[target].referrers.push(referrer);
         }
         let by_type = tables.iter().enumerate().map(|(at, table)| ((table.ops.type_id)(), at)).collect();
-        Self { tables, by_type, companion: None }
+        Self { tables, catalog, by_type, companion: None }
     }
 
     /// The same tables with something for every transaction to carry.
     pub(super) fn with_companion(self, companion: Companion) -> Self {
         Self { companion: Some(companion), ..self }
+    }
+
+    /// All that is stored, as it was when the database had opened.
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// A number that no other opened tables of the process have.

@@ -4,15 +4,13 @@
 //! whatever rows weigh. Between two batches no snapshot is held, and each commit waits for the checkpoint where the
 //! overlay is full.
 
-use super::{
-    progress::BuildProgress,
-    stored::{bounds, catalog_key},
-};
+use super::{progress::BuildProgress, stored::bounds};
 use crate::{
     encoding::{KEYSPACE_BYTES, Key},
     error::{OpenError, StorageError},
     schema::catalog::Catalog,
     storage::{Change, Changes, Durability, Order, Snapshot, Store},
+    transaction::tables::catalog_key,
 };
 
 /// The most entries that are read for one batch.
@@ -42,7 +40,13 @@ impl<'a> Bulk<'a> {
 
     /// Stores another catalog.
     pub(super) fn save(&mut self, catalog: Catalog) -> Result<(), OpenError> {
-        self.commit(Changes::from([(catalog_key(), Change::Put(catalog.encode().into()))]))?;
+        self.save_with(catalog, Changes::new())
+    }
+
+    /// Stores another catalog, in one commit with other changes.
+    pub(super) fn save_with(&mut self, catalog: Catalog, mut changes: Changes) -> Result<(), OpenError> {
+        changes.insert(catalog_key(), Change::Put(catalog.encode().into()));
+        self.commit(changes)?;
         self.catalog = catalog;
         Ok(())
     }

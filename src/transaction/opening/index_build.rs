@@ -1,9 +1,12 @@
 //! Builds new indexes over the rows that are there.
 //!
+//! An index that is to be built while the database is open is left out here; `IndexBuilder` does that.
+//!
 //! The stored catalog lists the keyspaces of new indexes as dropped until all of them are whole, so a build that is cut
 //! short is removed by the next opening, and begun again.
 
 use super::{
+    IndexBuilding,
     bulk::{Batch, Bulk, Walk, id_of},
     open_table::open_table,
     progress::{BuildProgress, BuildWork},
@@ -20,16 +23,23 @@ use crate::{
     transaction::{index_entries::NewIndexes, tables::OpenTable},
 };
 
-/// Fills every index that is not ready, and marks it as ready.
+/// Fills every new index that is not left to be built while the database is open, and marks it as ready.
 pub(super) fn build_indexes(
     bulk: &mut Bulk<'_>,
     evolved: &mut Catalog,
     declared: &[TableOps],
+    building_mode: IndexBuilding<'_>,
 ) -> Result<(), OpenError> {
     let mut interim = bulk.catalog().clone();
     let mut building = Vec::new();
-    for table in &evolved.tables {
-        for index in table.indexes.iter().filter(|index| index.state != IndexState::Ready) {
+    // One that is stored was left to be built by an earlier opening, and has entries already.
+    let is_stored = |keyspace: u32| {
+        let mut stored = bulk.catalog().tables.iter().flat_map(|table| &table.indexes);
+        stored.any(|index| index.keyspace == keyspace)
+    };
+    for table in evolved.tables.iter().filter(|table| building_mode.is_at_open(&table.name)) {
+        let new = table.indexes.iter().filter(|index| index.state != IndexState::Ready && !is_stored(index.keyspace));
+        for index in new {
             building.push(index.keyspace);
             interim.dropping.push(table.dropped_index(index));
         }
@@ -45,7 +55,8 @@ pub(super) fn build_indexes(
             Build::new(evolved, table, ops, &building).run(bulk)?;
         }
     }
-    for index in evolved.tables.iter_mut().flat_map(|table| &mut table.indexes) {
+    let indexes = evolved.tables.iter_mut().flat_map(|table| &mut table.indexes);
+    for index in indexes.filter(|index| building.contains(&index.keyspace)) {
         index.state = IndexState::Ready;
     }
     Ok(())

@@ -12,7 +12,8 @@ use crate::{
     encoding::{INDEX_KEYSPACE, Key},
     error::OpenError,
     schema::catalog::Dropped,
-    storage::Change,
+    storage::{Change, Changes},
+    transaction::index_readiness::index_progress_key,
 };
 
 /// Empties every keyspace that the catalog lists as dropped, and takes each off the list when it is empty.
@@ -21,7 +22,11 @@ pub(super) fn remove_dropped(bulk: &mut Bulk<'_>) -> Result<(), OpenError> {
         empty(bulk, &dropped)?;
         let mut catalog = bulk.catalog().clone();
         catalog.dropping.retain(|other| other.keyspace != dropped.keyspace);
-        bulk.save(catalog)?;
+        let progress = match &dropped.index {
+            Some(_) => Changes::from([(index_progress_key(dropped.keyspace), Change::Delete)]),
+            None => Changes::new(),
+        };
+        bulk.save_with(catalog, progress)?;
     }
     Ok(())
 }

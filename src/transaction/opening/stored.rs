@@ -5,7 +5,7 @@ use crate::{
     error::{OpenError, StorageError},
     schema::catalog::Catalog,
     storage::{Changes, Order, Snapshot, Store},
-    transaction::{id_sequence, tables::CATALOG_KEYSPACE},
+    transaction::{id_sequence, tables::catalog_key},
 };
 
 /// The catalog, which is empty in a new database.
@@ -29,10 +29,6 @@ pub(super) fn ids_given(store: &Store, table: &str) -> Result<u64, StorageError>
 /// Where a keyspace begins, and where the next one does.
 pub(super) fn bounds(keyspace: u32) -> ([u8; 4], [u8; 4]) {
     (keyspace.to_be_bytes(), keyspace.saturating_add(1).to_be_bytes())
-}
-
-pub(super) fn catalog_key() -> Key {
-    KeyWriter::new(CATALOG_KEYSPACE).finish()
 }
 
 pub(super) fn row_key(keyspace: u32, id: u64) -> Key {
