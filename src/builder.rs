@@ -170,15 +170,7 @@ impl Builder {
             }
             (self.registration, self.scheduler) = (Registration::default(), None);
         }
-        let options = StoreOptions {
-            durability: self.config.durability,
-            flush_interval: self.config.flush_interval,
-            overlay_limit_bytes: self.config.overlay_limit_bytes,
-            checkpoint_bytes: self.config.checkpoint_bytes,
-            segment_bytes: self.config.log_segment_bytes,
-            base_cache_bytes: self.config.base_cache_bytes,
-            background: self.background,
-        };
+        let options = self.store_options();
         let scheduler = self.scheduler.or_else(|| {
             let is_wanted = self.background == BackgroundWork::Threads && !self.registration.entries.is_empty();
             is_wanted.then(|| Arc::new(ThreadScheduler::new()) as Arc<dyn Scheduler>)
@@ -237,6 +229,18 @@ impl Builder {
             })?;
         }
         Db::begin(engine, functions, Arc::new(work), index_builder, scheduler)
+    }
+
+    fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            durability: self.config.durability,
+            flush_interval: self.config.flush_interval,
+            overlay_limit_bytes: self.config.overlay_limit_bytes,
+            checkpoint_bytes: self.config.checkpoint_bytes,
+            segment_bytes: self.config.log_segment_bytes,
+            base_cache_bytes: self.config.base_cache_bytes,
+            background: self.background,
+        }
     }
 }
 

@@ -36,7 +36,7 @@ mod first {
 /// A later one.
 mod second {
     tropism::schema! {
-        pub table Project in "projects" { title: String, stars: u32 = 7, due: Option<u8> } with { was title = "name"; }
+        pub table Project in "projects" { title was "name": String, stars: u32 = 7, due: Option<u8> }
     }
 }
 
