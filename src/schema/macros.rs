@@ -3,7 +3,7 @@
 //! What an error must be able to point at is captured as `tt`: an `ident` or `literal` loses its place in the user's
 //! file once it is an expression or a type.
 
-/// Declares the tables of a database and the enums they use.
+/// Declares the tables of a database, and the enums and structs that fields, arguments and results use.
 ///
 /// ```
 /// use tropism::{Index, prelude::*};
@@ -12,6 +12,12 @@
 ///     /// Where a task stands on the board.
 ///     #[derive(Default)]
 ///     pub enum Category { #[default] Backlog = "backlog", Todo = "todo", Done = "done" }
+///
+///     /// Where a report comes from. There may be others.
+///     pub open enum Source { Ci = "ci", Webhook = "webhook" }
+///
+///     /// What a task is estimated at.
+///     pub struct Estimate { hours: f64, by: Option<String>, is_rough was "rough": bool = true }
 ///
 ///     /// A software project.
 ///     pub table Project in "projects" { name: String, repository: Option<String> }
@@ -23,6 +29,8 @@
 ///         category: Category,
 ///         labels: Vec<String>,
 ///         priority: u8 = 0,
+///         source: Option<Source>,
+///         estimate: Option<Estimate>,
 ///     } with {
 ///         index by_project (project_id) on delete cascade;
 ///         index by_project_and_category (project_id, category);
@@ -32,6 +40,7 @@
 /// }
 ///
 /// assert_eq!("todo".parse(), Ok(Category::Todo));
+/// assert_eq!(Source::from("mail"), Source::Other("mail".to_owned()));
 /// let by_category: Index<Task, (Id<Project>, Category)> = Task::by_project_and_category;
 /// assert_eq!(by_category.name(), "by_project_and_category");
 /// ```
@@ -40,9 +49,17 @@
 /// its variants; append new ones at the end, or the indexes over it are rebuilt. It derives `Clone`, `Copy`, `Debug`,
 /// `PartialEq`, `Eq`, `PartialOrd`, `Ord` and `Hash`.
 ///
-/// **A table** is a struct whose fields are all `pub`. It derives `Clone`, `Debug` and `PartialEq`, and writes itself as
-/// a JSON object with camelCase names. A field is any type with these, serde's two traits, `Send` and `Sync`.
-/// - `priority: u8 = 0` gives a default: to rows that were written before the field existed, and to JSON that lacks it.
+/// **An open enum** has one variant more, `Other(String)`, for every text that is none of the others. It is made from a
+/// text (`From`, `FromStr`), and equal to another if their texts are equal. It is its text in keys, so it sorts as text,
+/// and new variants may stand anywhere. It derives `Clone` and `Debug`, and is not `Copy`.
+///
+/// **A struct** has fields that are all `pub`. It derives `Clone`, `Debug` and `PartialEq`, and is a JSON object with
+/// camelCase names. A struct may contain itself, in a `Vec`, an `Option<Box<…>>` or a map.
+///
+/// **A table** is such a struct, whose values are rows. The type of a field is [`Typed`](crate::Typed), `Clone`, `Debug`
+/// and `PartialEq`; any type of serde's is one as [`Json<T>`](crate::Json).
+/// - `priority: u8 = 0` gives a default: to rows that were written before the field existed, and to JSON that lacks it,
+///   for which it is computed once in a process.
 /// - `title was "name": String` reads what earlier rows have as `name`.
 ///
 /// **In the `with` block**, each statement ends in `;`:
@@ -53,10 +70,10 @@
 ///   a reference: it must point at a row that exists, and the words say what deleting that row does to this one.
 /// - `convert field: Old => |old| …` turns stored values of an earlier type into the declared one, a `fn(Old) -> New`.
 ///
-/// Docs and attributes are carried through, for enums, variants, tables, fields and indexes.
+/// Docs and attributes are carried through, for enums, variants, structs, tables, fields and indexes.
 ///
 /// Tables may refer to each other in any order, and to those of another `schema!`. The compiler's recursion limit ends
-/// one `schema!` at some hundred items: enums, tables, and the statements of the last `with` block.
+/// one `schema!` at some hundred items: enums, structs, tables, and the statements of the last `with` block.
 #[macro_export]
 macro_rules! schema {
     ($($items:tt)*) => { $crate::__schema_items! { [] $($items)* } };

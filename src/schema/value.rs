@@ -315,7 +315,7 @@ mod tests {
             has_the_json_of_its_type(&(maybe, numbers, BTreeSet::from([text.clone()]), bytes, [(), ()]));
             has_the_json_of_its_type(&(Timestamp::from_millis(wide as i64), Id::<Task>::from_raw(wide as u64)));
             has_the_json_of_its_type(&(State::Closed, Kind::from(text.as_str()), BTreeMap::from([(State::Open, ())])));
-            let step = |inner| Step { name: text.clone(), inner, maybe: maybe.flatten().map(Some), json: Some(Json(1)) };
+            let step = |inner| Step { name: text.clone(), inner, maybe: maybe.flatten(), json: Some(Json(1)) };
             has_the_json_of_its_type(&step(Some(vec![step(None), step(Some(vec![step(None)]))])));
             let empty = Step { name: text.clone(), inner: None, maybe: Some(None), json: None };
             has_the_json_of_its_type(&vec![empty.clone(), Step { maybe: None, ..empty }]);

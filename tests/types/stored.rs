@@ -199,3 +199,27 @@ fn counts_that_lie_reserve_no_memory_and_take_no_time() {
     }
     assert!(decode_value::<Vec<()>>(&encode_value(&u64::MAX).unwrap()).is_err());
 }
+
+#[test]
+fn a_nested_struct_that_changed_under_its_name_is_refused_when_the_database_opens() {
+    mod first {
+        use tropism::prelude::*;
+        schema! {
+            pub struct Place { x: i32, y: i32 }
+            pub table Mark in "marks" { place: Place }
+        }
+    }
+    mod second {
+        use tropism::prelude::*;
+        schema! {
+            pub struct Place { y: i32, x: i32 }
+            pub table Mark in "marks" { place: Place }
+        }
+    }
+    let disk = tropism::disk::MemoryDisk::new();
+    let db = Db::builder().tables::<first::Mark>().open_on(disk.clone()).unwrap();
+    db.write(|tx| tx.insert(first::Mark { place: first::Place { x: 1, y: 2 } })).unwrap();
+    db.close().unwrap();
+    let refused = Db::builder().tables::<second::Mark>().open_on(disk).err().unwrap().to_string();
+    assert!(refused.contains("marks") && refused.contains("place"), "{refused}");
+}
