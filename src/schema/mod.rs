@@ -46,11 +46,10 @@ mod dynamic_row;
 mod catalog_description;
 pub(crate) mod evolution;
 
+pub use self::catalog_description::{
+    CatalogDescription, FieldDescription, IndexDescription, LayoutDescription, ReferenceDescription, TableDescription,
+};
 pub use self::{
-    catalog_description::{
-        CatalogDescription, FieldDescription, IndexDescription, LayoutDescription, ReferenceDescription,
-        TableDescription,
-    },
     definition::{IndexKind, OnDelete},
     doc::Doc,
     dynamic_row::DynamicRow,

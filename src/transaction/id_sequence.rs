@@ -5,9 +5,9 @@
 //!
 //! A commit that is shown before it is durable can be lost after somebody has seen its ids. Such ids come from a range
 //! that was reserved durably before: the stored value says where it ends, and an opening that finds a range goes on
-//! behind it. A commit that needs ids from behind the range reserves the next one, and is not shown before it is
-//! durable. The next range is reserved in passing when half of the last one is used up, so this rarely happens. A
-//! clean close gives back what is left of the range.
+//! behind it. A commit that needs ids from behind the range is not shown before it is durable. Any commit reserves the
+//! next range in passing when half of the last one is used up, so this rarely happens. A clean close gives back what is
+//! left of the range.
 
 use std::sync::Arc;
 
@@ -21,7 +21,10 @@ use crate::{
 
 /// Reserved keyspace: the next id of each table.
 const NEXT_ID_KEYSPACE: u32 = 1;
-/// How many ids the first range has. Ranges that are used up before they are durable grow.
+/// How many ids a range has where commits are durable before they are shown: enough for a relaxed call now and then.
+const DURABLE_RANGE: u64 = 32;
+/// How many ids the first range has that is for commits which are shown earlier. Ranges that are used up before they are
+/// durable grow.
 const SMALLEST_RANGE: u64 = 128;
 const LARGEST_RANGE: u64 = 1 << 20;
 
@@ -40,7 +43,7 @@ struct Ids {
     reserved: u64,
     /// A reservation that was committed and may not be durable yet, with its commit.
     pending: Option<(u64, u64)>,
-    /// How many ids the next range has.
+    /// How many ids the next range has that is for commits which are shown before they are durable.
     range: u64,
     /// What the commit under way stores.
     recorded: StoredIds,
@@ -141,13 +144,12 @@ impl Ids {
         }
         let must_be_durable = self.next > self.reserved;
         let mut reserved = self.pending.map_or(self.reserved, |(reserved, _)| reserved.max(self.reserved));
-        if showing.is_early {
-            if must_be_durable && reserved > 0 {
-                self.range = (self.range * 2).min(LARGEST_RANGE);
-            }
-            if reserved < self.next.saturating_add(self.range / 2) {
-                reserved = self.next.saturating_add(self.range);
-            }
+        if showing.is_early && must_be_durable && reserved > 0 {
+            self.range = (self.range * 2).min(LARGEST_RANGE);
+        }
+        let range = if showing.is_early { self.range } else { DURABLE_RANGE };
+        if reserved < self.next.saturating_add(range / 2) {
+            reserved = self.next.saturating_add(range);
         }
         self.recorded = StoredIds { next: self.next, reserved: Some(reserved).filter(|end| *end > self.next) };
         must_be_durable
@@ -233,11 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn without_early_showing_nothing_is_reserved() {
+    fn durable_commits_reserve_a_small_range_for_those_that_are_shown_earlier() {
         let mut ids = ids();
         ids.next = 8;
-        assert!(ids.record(Showing { is_early: false, durable_ts: 100 }));
-        assert_eq!(ids.recorded, StoredIds { next: 8, reserved: None });
+        assert!(ids.record(Showing { is_early: false, durable_ts: 0 }));
+        assert_eq!(ids.recorded, StoredIds { next: 8, reserved: Some(8 + DURABLE_RANGE) });
         assert_eq!(StoredIds::decode(&ids.recorded.encode()), ids.recorded);
+        ids.committed(1);
+        ids.next = 9;
+        assert!(!ids.record(early(1)), "the range is durable");
     }
 }
