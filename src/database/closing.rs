@@ -70,7 +70,7 @@ impl Closing {
         self.work.finish();
         self.engine.reactor.close();
         self.index_builder.stop();
-        if let Err(error) = self.engine.pipeline.finish_ids() {
+        if let Err(error) = self.engine.pipeline.finish_ids(with_checkpoint) {
             tracing::debug!(target: "tropism", %error, "the next ids could not be stored; some are left out");
         }
         let closed = self.engine.pipeline.store().close(with_checkpoint);

@@ -4,7 +4,7 @@
 //! the id that comes next, in the commit of the rows, under the table's name: so it outlives the table.
 //!
 //! A commit that is shown before it is durable can be lost after somebody has seen its ids. Such ids come from a range
-//! that was reserved durably before: the stored value says where it ends, and an opening that finds a range goes on
+//! that was reserved durably before: where it ends is stored as well, and an opening that finds a range goes on
 //! behind it. A commit that needs ids from behind the range is not shown before it is durable. Any commit reserves the
 //! next range in passing when half of the last one is used up, so this rarely happens. A clean close gives back what is
 //! left of the range.
@@ -16,11 +16,13 @@ use parking_lot::Mutex;
 use crate::{
     encoding::{Key, KeyWriter},
     error::StorageError,
-    storage::Snapshot,
+    storage::{Change, Snapshot},
 };
 
 /// Reserved keyspace: the next id of each table.
 const NEXT_ID_KEYSPACE: u32 = 1;
+/// Reserved keyspace: where the range of each table ends that is reserved.
+const RESERVED_IDS_KEYSPACE: u32 = 3;
 /// How many ids a range has where commits are durable before they are shown: enough for a relaxed call now and then.
 const DURABLE_RANGE: u64 = 32;
 /// How many ids the first range has that is for commits which are shown earlier. Ranges that are used up before they are
@@ -30,8 +32,10 @@ const LARGEST_RANGE: u64 = 1 << 20;
 
 /// The ids of one table. Only whoever holds the write lock gives any out.
 pub(super) struct IdSequence {
-    /// Where its state is stored.
+    /// Where the next id is stored.
     key: Key,
+    /// Where the end of the range is stored.
+    reserved_key: Key,
     /// `None` until it is read.
     ids: Mutex<Option<Ids>>,
 }
@@ -45,6 +49,8 @@ struct Ids {
     pending: Option<(u64, u64)>,
     /// How many ids the next range has that is for commits which are shown before they are durable.
     range: u64,
+    /// Whether a commit was shown before it was durable.
+    was_early: bool,
     /// What the commit under way stores.
     recorded: StoredIds,
     /// What is stored.
@@ -70,8 +76,7 @@ pub(super) struct Showing {
 
 /// What a commit stores of a sequence.
 pub(super) struct IdRecord {
-    pub(super) key: Key,
-    pub(super) value: Arc<[u8]>,
+    pub(super) puts: Vec<(Key, Arc<[u8]>)>,
     /// Whether the ids that it gives out are in no durable range, so that nobody may see it before it is durable.
     pub(super) must_be_durable: bool,
 }
@@ -79,7 +84,8 @@ pub(super) struct IdRecord {
 impl IdSequence {
     /// That of the table with this name.
     pub(super) fn of_table(name: &str) -> Self {
-        Self { key: id_sequence_key(name), ids: Mutex::new(None) }
+        let reserved_key = key_of(RESERVED_IDS_KEYSPACE, name);
+        Self { key: id_sequence_key(name), reserved_key, ids: Mutex::new(None) }
     }
 
     /// The id that comes next, or `None` if there is none left.
@@ -87,7 +93,7 @@ impl IdSequence {
         let mut ids = self.ids.lock();
         let ids = match &mut *ids {
             Some(ids) => ids,
-            none => none.insert(Ids::read(snapshot, &self.key)?),
+            none => none.insert(Ids::read(snapshot, &self.key, &self.reserved_key)?),
         };
         Ok(Some(ids.next).filter(|next| *next < u64::MAX))
     }
@@ -104,7 +110,11 @@ impl IdSequence {
         let mut ids = self.ids.lock();
         let ids = ids.as_mut()?;
         let must_be_durable = ids.record(showing);
-        Some(IdRecord { key: self.key.clone(), value: ids.recorded.encode(), must_be_durable })
+        let mut puts = vec![(self.key.clone(), number(ids.recorded.next))];
+        if let Some(reserved) = ids.recorded.reserved.filter(|_| ids.recorded.reserved != ids.stored.reserved) {
+            puts.push((self.reserved_key.clone(), number(reserved)));
+        }
+        Some(IdRecord { puts, must_be_durable })
     }
 
     /// Notes that what [`record`](Self::record) answered last is committed.
@@ -114,25 +124,28 @@ impl IdSequence {
         }
     }
 
-    /// Gives back what is left of the range. Answers what is to be stored, if that is something else than what is.
-    pub(super) fn finish(&self) -> Option<(Key, Arc<[u8]>)> {
+    /// Gives back what is left of the range, and answers what is to be stored. A small range alone is not worth a commit,
+    /// unless `is_thorough`.
+    pub(super) fn finish(&self, is_thorough: bool) -> Vec<(Key, Change)> {
         let mut ids = self.ids.lock();
-        let ids = ids.as_mut()?;
+        let Some(ids) = ids.as_mut() else { return Vec::new() };
         let last = StoredIds { next: ids.next, reserved: None };
-        if ids.stored == last {
-            return None;
+        if ids.stored == last || !is_thorough && !ids.was_early && ids.stored.next == ids.next {
+            return Vec::new();
         }
         (ids.reserved, ids.pending, ids.recorded) = (0, None, last);
-        Some((self.key.clone(), last.encode()))
+        vec![(self.key.clone(), Change::Put(number(last.next))), (self.reserved_key.clone(), Change::Delete)]
     }
 }
 
 impl Ids {
-    fn read(snapshot: &Snapshot, key: &Key) -> Result<Self, StorageError> {
-        let stored = snapshot.get(key, StoredIds::decode)?.unwrap_or(StoredIds { next: 1, reserved: None });
+    fn read(snapshot: &Snapshot, key: &Key, reserved_key: &Key) -> Result<Self, StorageError> {
+        let next = snapshot.get(key, number_of)?.unwrap_or(1);
+        let stored = StoredIds { next, reserved: snapshot.get(reserved_key, number_of)? };
         // A range that was not given back: some of its ids may have been seen.
         let next = stored.reserved.map_or(stored.next, |reserved| reserved.max(stored.next));
-        Ok(Self { next, reserved: 0, pending: None, range: SMALLEST_RANGE, recorded: stored, stored })
+        let range = SMALLEST_RANGE;
+        Ok(Self { next, reserved: 0, pending: None, range, was_early: false, recorded: stored, stored })
     }
 
     /// Decides what is stored. The answer is whether the commit must be durable before it is shown.
@@ -147,6 +160,7 @@ impl Ids {
         if showing.is_early && must_be_durable && reserved > 0 {
             self.range = (self.range * 2).min(LARGEST_RANGE);
         }
+        self.was_early |= showing.is_early;
         let range = if showing.is_early { self.range } else { DURABLE_RANGE };
         if reserved < self.next.saturating_add(range / 2) {
             reserved = self.next.saturating_add(range);
@@ -166,32 +180,30 @@ impl Ids {
     }
 }
 
-impl StoredIds {
-    fn encode(self) -> Arc<[u8]> {
-        let next = self.next.to_le_bytes();
-        match self.reserved {
-            Some(reserved) => [next, reserved.to_le_bytes()].concat().into(),
-            None => next.as_slice().into(),
-        }
-    }
-
-    fn decode(value: &[u8]) -> Self {
-        let number = |bytes: &[u8]| bytes.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
-        // A value that is no number has no id left to give.
-        Self { next: number(value).unwrap_or(u64::MAX), reserved: value.get(8..).and_then(number) }
-    }
+/// The stored form of a number.
+fn number(number: u64) -> Arc<[u8]> {
+    number.to_le_bytes().as_slice().into()
 }
 
-/// Where the state of a table's ids is stored.
+/// The number with this stored form. After anything else there is no id left to give.
+fn number_of(value: &[u8]) -> u64 {
+    value.first_chunk::<8>().map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes))
+}
+
+/// Where the next id of a table is stored.
 pub(super) fn id_sequence_key(table: &str) -> Key {
-    let mut key = KeyWriter::new(NEXT_ID_KEYSPACE);
+    key_of(NEXT_ID_KEYSPACE, table)
+}
+
+fn key_of(keyspace: u32, table: &str) -> Key {
+    let mut key = KeyWriter::new(keyspace);
     key.push(table.as_bytes());
     key.finish()
 }
 
-/// How many ids a stored state says were given out.
+/// How many ids a stored next id says were given out.
 pub(super) fn ids_given(value: &[u8]) -> u64 {
-    StoredIds::decode(value).next.saturating_sub(1)
+    number_of(value).saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -200,7 +212,8 @@ mod tests {
 
     fn ids() -> Ids {
         let stored = StoredIds { next: 1, reserved: None };
-        Ids { next: 1, reserved: 0, pending: None, range: SMALLEST_RANGE, recorded: stored, stored }
+        let range = SMALLEST_RANGE;
+        Ids { next: 1, reserved: 0, pending: None, range, was_early: false, recorded: stored, stored }
     }
 
     fn early(durable_ts: u64) -> Showing {
@@ -240,7 +253,6 @@ mod tests {
         ids.next = 8;
         assert!(ids.record(Showing { is_early: false, durable_ts: 0 }));
         assert_eq!(ids.recorded, StoredIds { next: 8, reserved: Some(8 + DURABLE_RANGE) });
-        assert_eq!(StoredIds::decode(&ids.recorded.encode()), ids.recorded);
         ids.committed(1);
         ids.next = 9;
         assert!(!ids.record(early(1)), "the range is durable");

@@ -147,12 +147,13 @@ impl Pipeline {
         }
     }
 
-    /// Stores which ids come next, so that the next opening goes on there: for the end of the database.
-    pub(crate) fn finish_ids(&self) -> Result<(), StorageError> {
+    /// Stores which ids come next, so that the next opening goes on there: for the end of the database. Where all that
+    /// there is to give back are small ranges, only if `is_thorough`.
+    pub(crate) fn finish_ids(&self, is_thorough: bool) -> Result<(), StorageError> {
         let lock = self.store.begin()?;
         let mut changes = Changes::new();
-        for (key, value) in self.tables.iter().filter_map(|table| table.ids.finish()) {
-            changes.insert(key, Change::Put(value));
+        for (key, change) in self.tables.iter().flat_map(|table| table.ids.finish(is_thorough)) {
+            changes.insert(key, change);
         }
         let noted = |ts| self.tables.iter().for_each(|table| table.ids.committed(ts));
         lock.commit_noted(changes.into_vec(), Durability::Durable, noted).map(drop)

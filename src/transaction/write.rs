@@ -147,7 +147,7 @@ impl WriteTx {
             for (position, _) in &self.first_ids {
                 let Some(record) = self.read.tables.at(*position).ids.record(showing) else { continue };
                 must_be_durable |= record.must_be_durable;
-                self.read.buffer.put(record.key, record.value);
+                record.puts.into_iter().for_each(|(key, value)| self.read.buffer.put(key, value));
                 id_tables.push(*position);
             }
         }
