@@ -6,14 +6,14 @@ use crate::{
     config::Config,
     database::Db,
     disk::{Disk, MemoryDisk, RealDisk},
-    error::OpenError,
+    error::{OpenError, StorageError},
     functions::{Engine, Functions, Module, Registration},
     reactive::{ReactorCore, Registry},
     scheduler::{Cron, CronDefinition, Job, Scheduler, SchedulerCore, ThreadScheduler},
-    schema::Tables,
-    storage::{BackgroundWork, Store, StoreOptions},
+    schema::{Table, Tables},
+    storage::{BackgroundWork, Store, StoreOptions, holds_database},
     time::{Clock, GuardedClock, SystemClock},
-    transaction::{BuildProgress, Companion, Pipeline, bring_up_to_date},
+    transaction::{BuildProgress, Companion, IndexBuilding, OnProgress, Pipeline, bring_up_to_date, open_as_stored},
 };
 
 /// Describes a database that is about to be opened, perhaps by another thread: opening it may take a while.
@@ -23,8 +23,10 @@ pub struct Builder {
     config: Config,
     clock: Option<Arc<dyn Clock>>,
     scheduler: Option<Arc<dyn Scheduler>>,
-    on_progress: Box<dyn FnMut(BuildProgress) + Send>,
+    on_progress: OnProgress,
     background: BackgroundWork,
+    is_as_stored: bool,
+    builds_while_running: bool,
 }
 
 impl Db {
@@ -44,6 +46,8 @@ impl Default for Builder {
             scheduler: None,
             on_progress: Box::new(|_| {}),
             background: BackgroundWork::Threads,
+            is_as_stored: false,
+            builds_while_running: false,
         }
     }
 }
@@ -87,9 +91,24 @@ impl Builder {
         self
     }
 
-    /// Is told, while the database opens, how far the building of an index or the rewriting of a table has come.
+    /// Is told, while the database opens or builds indexes, how far the building of an index or the rewriting of a table has come.
     pub fn on_progress(mut self, progress: impl FnMut(BuildProgress) + Send + 'static) -> Self {
         self.on_progress = Box::new(progress);
+        self
+    }
+
+    /// Has new indexes built while the database is open, so that the opening need not wait for them. By default they are
+    /// built before it is open.
+    ///
+    /// Until an index is ready, using it is an error that says how far it is:
+    /// [`IndexNotReady`](crate::TransactionError::IndexNotReady). So is deleting a row that others may refer to through
+    /// it. A live query that met the error runs again when the index is ready. Writes keep the index right meanwhile; a
+    /// unique one refuses what is taken by a row that it has already. [`Db::wait_for_indexes`] waits,
+    /// [`Db::index_builds`] and [`on_progress`](Self::on_progress) tell how far it is. The building gives way to
+    /// writers, and goes on at the next opening if the database ends before. If that opening does not ask for this, it
+    /// finishes what is left before the database is open.
+    pub fn build_indexes_while_running(mut self) -> Self {
+        self.builds_while_running = true;
         self
     }
 
@@ -98,6 +117,19 @@ impl Builder {
     /// in which every run is the same.
     pub fn driven_by_hand(mut self) -> Self {
         self.background = BackgroundWork::ByHand;
+        self
+    }
+
+    /// Opens the database as it is stored, to be read: for tools, exports and browsers of data, which do not know its
+    /// tables. Nothing is declared, compared or refused; tables, functions and crons that were added to the builder
+    /// are left out, and nothing that is scheduled runs. [`Db::catalog`] says what there is, and
+    /// [`ReadTx::rows_of`](crate::ReadTx::rows_of) reads it. Writes answer
+    /// [`ReadOnly`](crate::TransactionError::ReadOnly).
+    ///
+    /// The files are brought to a sound state as by any opening, and the database is in use meanwhile. A directory
+    /// without a database is an error, and stays as it is.
+    pub fn as_stored(mut self) -> Self {
+        self.is_as_stored = true;
         self
     }
 
@@ -115,6 +147,9 @@ impl Builder {
     pub fn open(self, path: impl AsRef<Path>) -> Result<Db, OpenError> {
         self.config.check()?;
         let path = path.as_ref();
+        if self.is_as_stored && !path.is_dir() {
+            return Err(no_database(path.display().to_string()));
+        }
         let disk = RealDisk::open_or_create(path).map_err(|error| cannot_open(path, error))?;
         self.open_on(disk)
     }
@@ -137,15 +172,13 @@ impl Builder {
     pub fn open_on(mut self, disk: impl Disk) -> Result<Db, OpenError> {
         let _open = tracing::debug_span!(target: "tropism", "open", disk = disk.describe()).entered();
         self.config.check()?;
-        let options = StoreOptions {
-            durability: self.config.durability,
-            flush_interval: self.config.flush_interval,
-            overlay_limit_bytes: self.config.overlay_limit_bytes,
-            checkpoint_bytes: self.config.checkpoint_bytes,
-            segment_bytes: self.config.log_segment_bytes,
-            base_cache_bytes: self.config.base_cache_bytes,
-            background: self.background,
-        };
+        if self.is_as_stored {
+            if !holds_database(&disk)? {
+                return Err(no_database(disk.describe()));
+            }
+            (self.registration, self.scheduler) = (Registration::default(), None);
+        }
+        let options = self.store_options();
         let scheduler = self.scheduler.or_else(|| {
             let is_wanted = self.background == BackgroundWork::Threads && !self.registration.entries.is_empty();
             is_wanted.then(|| Arc::new(ThreadScheduler::new()) as Arc<dyn Scheduler>)
@@ -161,27 +194,61 @@ impl Builder {
         let registry = Arc::new(Registry::new(self.config.recent_bytes));
         let observer = Arc::clone(&registry);
         let store = Store::open(Arc::new(disk), options, clock, observer)?;
-        let tables = bring_up_to_date(&store, tables, &self.dropped, &mut *self.on_progress).inspect_err(|_| {
+        let own_tables = [Job::DEFINITION.name, Cron::DEFINITION.name];
+        let building = match self.builds_while_running {
+            true => IndexBuilding::WhileRunning { except: &own_tables },
+            false => IndexBuilding::AtOpen,
+        };
+        let tables = match self.is_as_stored {
+            true => open_as_stored(&store),
+            false => bring_up_to_date(&store, tables, &self.dropped, building, &mut *self.on_progress),
+        };
+        let tables = tables.inspect_err(|_| {
             // The refusal is what matters; closing early has nothing to lose.
             drop(store.close(false));
         })?;
         let environment = Arc::clone(functions.environment());
-        let pipeline = Arc::new(Pipeline::new(store, tables, Arc::clone(&environment) as Companion));
+        let pipeline = Pipeline::new(store, tables, Arc::clone(&environment) as Companion);
+        let pipeline = Arc::new(if self.is_as_stored { pipeline.read_only() } else { pipeline });
+        let index_builder = pipeline.index_builder(self.on_progress).map_err(OpenError::from).and_then(|builder| {
+            if !self.builds_while_running {
+                builder.build_all()?;
+            }
+            Ok(builder)
+        });
+        let index_builder = index_builder.inspect_err(|_| drop(pipeline.store().close(false)))?;
         let is_driven_by_hand = self.background == BackgroundWork::ByHand;
         let reactor = ReactorCore::new(registry, Arc::clone(&pipeline), self.config.slow_query, is_driven_by_hand);
         let reactor = reactor.inspect_err(|_| drop(pipeline.store().close(false)))?;
         let engine = Arc::new(Engine { pipeline, reactor, environment, durability: self.config.durability });
-        let work = SchedulerCore::open(
-            Arc::clone(&engine),
-            Arc::clone(&functions),
-            crons.collect(),
-            self.config.job_retention,
-        );
+        let (of_engine, of_functions) = (Arc::clone(&engine), Arc::clone(&functions));
+        let work = match self.is_as_stored {
+            true => Ok(SchedulerCore::idle(of_engine, of_functions)),
+            false => SchedulerCore::open(of_engine, of_functions, crons.collect(), self.config.job_retention),
+        };
         let work = work.inspect_err(|_| {
             engine.reactor.close();
             drop(engine.pipeline.store().close(false));
         })?;
-        Db::begin(engine, functions, Arc::new(work), scheduler)
+        if self.background == BackgroundWork::Threads {
+            index_builder.start().inspect_err(|_| {
+                engine.reactor.close();
+                drop(engine.pipeline.store().close(false));
+            })?;
+        }
+        Db::begin(engine, functions, Arc::new(work), index_builder, scheduler)
+    }
+
+    fn store_options(&self) -> StoreOptions {
+        StoreOptions {
+            durability: self.config.durability,
+            flush_interval: self.config.flush_interval,
+            overlay_limit_bytes: self.config.overlay_limit_bytes,
+            checkpoint_bytes: self.config.checkpoint_bytes,
+            segment_bytes: self.config.log_segment_bytes,
+            base_cache_bytes: self.config.base_cache_bytes,
+            background: self.background,
+        }
     }
 }
 
@@ -189,6 +256,10 @@ impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
     }
+}
+
+fn no_database(path: String) -> OpenError {
+    OpenError::NotADatabase { path, reason: "there is none, and opening it as it is stored makes none".to_owned() }
 }
 
 fn cannot_open(path: &Path, error: std::io::Error) -> OpenError {
@@ -200,6 +271,6 @@ fn cannot_open(path: &Path, error: std::io::Error) -> OpenError {
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             OpenError::NoPermission { path, source: Arc::new(error) }
         }
-        _ => crate::error::StorageError::io("open", &path, error).into(),
+        _ => StorageError::io("open", &path, error).into(),
     }
 }

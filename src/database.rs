@@ -14,9 +14,10 @@ use crate::{
     panics::guarded,
     reactive::{Label, Reactor, Subscription},
     scheduler::{DueWork, Scheduler, SchedulerCore},
+    schema::CatalogDescription,
     storage::Durability,
     time::Timestamp,
-    transaction::{ReadTx, WriteTx},
+    transaction::{IndexBuild, IndexBuilder, ReadTx, Reentrancy, WriteTx},
 };
 
 /// An open database. Cheap to clone; every clone is the same database, for any thread.
@@ -30,6 +31,7 @@ struct Inner {
     engine: Arc<Engine>,
     functions: Arc<Functions>,
     work: Arc<SchedulerCore>,
+    index_builder: Arc<IndexBuilder>,
     closing: Arc<Closing>,
 }
 
@@ -39,10 +41,12 @@ impl Db {
         engine: Arc<Engine>,
         functions: Arc<Functions>,
         work: Arc<SchedulerCore>,
+        index_builder: Arc<IndexBuilder>,
         scheduler: Option<Arc<dyn Scheduler>>,
     ) -> Result<Self, OpenError> {
-        let closing = Closing::new(Arc::clone(&engine), Arc::clone(&work), scheduler.clone());
-        let db = Self(Arc::new(Inner { engine, functions, work, closing }));
+        let closing =
+            Closing::new(Arc::clone(&engine), Arc::clone(&work), Arc::clone(&index_builder), scheduler.clone());
+        let db = Self(Arc::new(Inner { engine, functions, work, index_builder, closing }));
         if let Some(scheduler) = &scheduler {
             start(&db.0.work, scheduler)?;
         }
@@ -215,6 +219,34 @@ impl Db {
     /// What functions have done since the database was opened: calls, errors, times, rows, cache hits, recent calls.
     pub fn stats(&self) -> Stats {
         self.0.functions.stats()
+    }
+
+    /// What the database says of itself: tables, fields with what their types are made of, indexes, layouts. Also of tables
+    /// that the program has not declared, where it was opened [as it is stored](Builder::as_stored).
+    ///
+    /// # Errors
+    ///
+    /// `Closed`, a storage failure, and `ReadInQuery` inside a query, which has [`ReadTx::catalog`].
+    pub fn catalog(&self) -> Result<CatalogDescription, Error> {
+        self.read(ReadTx::catalog)
+    }
+
+    /// Waits until every index is ready that is built
+    /// [while the database is open](Builder::build_indexes_while_running). What failed is tried again first. A database
+    /// that is [driven by hand](Builder::driven_by_hand) builds them now, on this thread.
+    ///
+    /// # Errors
+    ///
+    /// Why an index cannot be built, such as two rows with one key in a unique index: change one of them and call this
+    /// again. `WaitInWrite` inside a transaction or a query; `Closed`; a storage failure.
+    pub fn wait_for_indexes(&self) -> Result<(), Error> {
+        Reentrancy::check_may_wait(self.0.engine.pipeline.identity(), "Db::wait_for_indexes")?;
+        Ok(self.0.index_builder.wait()?)
+    }
+
+    /// The indexes that are being built while the database is open, and how far they are; none if all are ready.
+    pub fn index_builds(&self) -> Vec<IndexBuild> {
+        self.0.index_builder.builds()
     }
 
     /// How the database stands: whether it takes writes, and if not, why not; how full log and overlay are; the last

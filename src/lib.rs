@@ -79,11 +79,16 @@ pub use scheduler::{
     ManualScheduler, Ran, Retry, Run, RunKind, Schedulable, Schedule, Scheduler, SchedulerFailure, SchedulerHealth,
     ThreadScheduler,
 };
-pub use schema::{AsPart, Doc, Id, Index, Json, KeyType, NextPart, Prefix, Table, Tables, UnknownVariant};
+pub use schema::{
+    AsPart, CatalogDescription, Doc, DynamicRow, FieldDescription, FieldValue, Id, Index, IndexDescription, IndexKind,
+    Json, KeyType, LayoutDescription, NextPart, OnDelete, Prefix, ReferenceDescription, Table, TableDescription,
+    Tables, UnknownVariant, Value,
+};
 pub use storage::{CheckpointFailure, CheckpointReport, Durability, disk};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp, Ts};
 pub use transaction::{
-    BuildProgress, BuildWork, Cursor, IndexQuery, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, ReadTx, Rows, WriteTx,
+    BuildProgress, BuildWork, Cursor, DynamicRows, IndexBuild, IndexQuery, MAX_KEY_BYTES, MAX_ROW_BYTES, Page, ReadTx,
+    Rows, UnreadableRow, WriteTx,
 };
 
 /// What a program that uses the crate needs: `use tropism::prelude::*;`.

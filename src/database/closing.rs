@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     functions::Engine,
     scheduler::{Scheduler, SchedulerCore},
-    transaction::Reentrancy,
+    transaction::{IndexBuilder, Reentrancy},
 };
 
 /// Closes the floors of a database, from the top down.
@@ -27,6 +27,7 @@ use crate::{
 pub(crate) struct Closing {
     engine: Arc<Engine>,
     work: Arc<SchedulerCore>,
+    index_builder: Arc<IndexBuilder>,
     scheduler: Option<Arc<dyn Scheduler>>,
     /// How far the end of the scheduler has come.
     scheduler_end: Mutex<SchedulerEnd>,
@@ -46,10 +47,11 @@ impl Closing {
     pub(crate) fn new(
         engine: Arc<Engine>,
         work: Arc<SchedulerCore>,
+        index_builder: Arc<IndexBuilder>,
         scheduler: Option<Arc<dyn Scheduler>>,
     ) -> Arc<Self> {
         let (scheduler_end, scheduler_stopped) = (Mutex::new(SchedulerEnd::NotBegun), Condvar::new());
-        Arc::new(Self { engine, work, scheduler, scheduler_end, scheduler_stopped })
+        Arc::new(Self { engine, work, index_builder, scheduler, scheduler_end, scheduler_stopped })
     }
 
     /// Closes the database; `with_checkpoint` moves everything into the base.
@@ -67,7 +69,12 @@ impl Closing {
         self.stop_scheduler(is_in_action);
         self.work.finish();
         self.engine.reactor.close();
+        self.index_builder.stop();
+        if let Err(error) = self.engine.pipeline.finish_ids(with_checkpoint) {
+            tracing::debug!(target: "tropism", %error, "the next ids could not be stored; some are left out");
+        }
         let closed = self.engine.pipeline.store().close(with_checkpoint);
+        self.index_builder.wait_until_ended();
         if !is_in_action {
             self.engine.reactor.wait_until_ended();
         }

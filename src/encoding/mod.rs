@@ -8,6 +8,7 @@
 //! - `stored`: the bytes that stored values are made of.
 //! - `description`: what a type is made of.
 //! - `typed`: types that are known structurally.
+//! - `described_key`: key parts of stored values, by the description of their type.
 //! - `row`: rows, field by field.
 
 pub(crate) mod byte_range;
@@ -16,16 +17,18 @@ mod key_part;
 mod stored;
 mod description;
 mod typed;
+mod described_key;
 mod row;
 
 pub(crate) use byte_range::ByteRange;
+pub(crate) use described_key::write_key_part;
 pub(crate) use description::Scope;
 pub use description::{Describer, EnumType, FieldType, IntegerType, StructType, Type};
 pub use key::KeyWriter;
 pub(crate) use key::{FIRST_KEYSPACE, INDEX_KEYSPACE, KEYSPACE_BYTES, Key, KeyspaceKind, kind_of, prefix_end};
 pub use key_part::KeyPart;
 pub(crate) use key_part::timestamp_of_part;
-pub(crate) use row::{ConvertField, FieldSource, LayoutPlan, layout_of};
+pub(crate) use row::{ConvertField, FieldSource, LayoutPlan, created_at_of, layout_of};
 pub use row::{Layouts, RowReader, RowWriter};
 pub use stored::{DecodeError, StoredReader, StoredWriter};
 pub use typed::{Typed, decode_value, encode_value};

@@ -3,7 +3,7 @@
 //! Lengths make fields skippable, so rows of earlier layouts can be read without knowing their types. `docs/format.md`
 //! describes the bytes.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::{
     stored::StoredWriter,
@@ -59,6 +59,13 @@ impl RowWriter {
             false => widen_length(bytes, start, size_bytes),
         }
         Ok(())
+    }
+
+    /// Appends a field that is stored already.
+    pub(crate) fn raw_field(&mut self, stored: &[u8]) {
+        let (length, length_bytes) = encode_length(stored.len());
+        self.stored.push(&length[..length_bytes]);
+        self.stored.push(stored);
     }
 
     pub(crate) fn finish(mut self) -> Arc<[u8]> {
@@ -160,6 +167,30 @@ impl<'a> RowReader<'a> {
         }
     }
 
+    /// The next declared field as it is stored.
+    ///
+    /// # Errors
+    ///
+    /// A row that ends before it, and a value that does not convert.
+    pub(crate) fn raw_field(&mut self, name: &str) -> Result<Cow<'a, [u8]>, RowError> {
+        let Some(sources) = self.sources else {
+            return self.stored.next().map(Cow::Borrowed).ok_or_else(|| damaged(name, "the row is cut off"));
+        };
+        let Some((source, rest)) = sources.split_first() else {
+            return Err(damaged(name, "the row's layout has no such field"));
+        };
+        self.sources = Some(rest);
+        let cut_off = || damaged(name, "the row is cut off");
+        match source {
+            FieldSource::Stored(position) => self.stored.at(*position).map(Cow::Borrowed).ok_or_else(cut_off),
+            FieldSource::Default(bytes) => Ok(Cow::Borrowed(bytes)),
+            FieldSource::Converted(position, convert) => {
+                let stored = self.stored.at(*position).ok_or_else(cut_off)?;
+                convert.convert(stored).map(Cow::Owned).map_err(|reason| damaged(name, &reason))
+            }
+        }
+    }
+
     /// The next declared field of a row in an earlier layout; `None` if the row ends before it.
     fn mapped_field<V: Typed>(
         &mut self,
@@ -207,6 +238,14 @@ impl<'a> StoredFields<'a> {
         }
         self.next()
     }
+}
+
+/// When a row was created, if its header is whole.
+pub(crate) fn created_at_of(row: &[u8]) -> Option<Timestamp> {
+    let mut rest = row;
+    take_length(&mut rest)?;
+    let created_at = rest.first_chunk::<CREATED_AT_BYTES>()?;
+    Some(Timestamp::from_millis(i64::from_le_bytes(*created_at)))
 }
 
 /// The layout that a row was written in.

@@ -107,7 +107,25 @@ impl SchedulerCore {
         retention: Duration,
         crons: HashMap<String, CronPlan>,
     ) -> Result<Self, Error> {
-        let waking = Arc::new(engine.pipeline.read(Waking::new)?);
+        let waking = engine.pipeline.read(Waking::new)?;
+        Ok(Self::with_waking(engine, functions, retention, crons, waking))
+    }
+
+    /// For a database that is only read: nothing is ever due.
+    pub(crate) fn idle(engine: Arc<Engine>, functions: Arc<Functions>) -> Self {
+        let core = Self::with_waking(engine, functions, Duration::ZERO, HashMap::new(), Waking::idle());
+        core.stop();
+        core
+    }
+
+    fn with_waking(
+        engine: Arc<Engine>,
+        functions: Arc<Functions>,
+        retention: Duration,
+        crons: HashMap<String, CronPlan>,
+        waking: Waking,
+    ) -> Self {
+        let waking = Arc::new(waking);
         let state = State {
             is_stopped: false,
             mutations_out: false,
@@ -121,7 +139,7 @@ impl SchedulerCore {
             closing: Vec::new(),
             last_failure: None,
         };
-        Ok(Self { engine, functions, retention, crons, waking, state: Mutex::new(state) })
+        Self { engine, functions, retention, crons, waking, state: Mutex::new(state) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -28,7 +28,8 @@ const CHANGES_LOOKED_AT: usize = 256;
 /// A commit costs at most [`CHANGES_LOOKED_AT`] comparisons and a call of the host's `wake`, which is made while no lock
 /// of this floor is held.
 pub(super) struct Waking {
-    ranges: Ranges,
+    /// `None` where nothing is scheduled.
+    ranges: Option<Ranges>,
     /// Set by `begin`, taken by `end`. The closure holds the scheduler, which holds this.
     wake: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
     /// The newest `since` that a commit has written, in milliseconds; `i64::MIN` for none.
@@ -52,8 +53,13 @@ impl Waking {
             since: tx.query(Job::by_status_and_since).key_range()?,
             crons: tx.query(Cron::by_next_run_at).key_range()?,
         };
+        Ok(Self { ranges: Some(ranges), ..Self::idle() })
+    }
+
+    /// Hears of commits and wakes nobody.
+    pub(super) fn idle() -> Self {
         let newest_since = AtomicI64::new(i64::MIN);
-        Ok(Self { ranges, wake: Mutex::default(), newest_since, has_finished: AtomicBool::new(false) })
+        Self { ranges: None, wake: Mutex::default(), newest_since, has_finished: AtomicBool::new(false) }
     }
 
     /// Has `wake` called from now on.
@@ -97,6 +103,7 @@ impl Waking {
 
 impl CommitObserver for Waking {
     fn committed(&self, commit: &Arc<Commit>) {
+        let Some(ranges) = &self.ranges else { return };
         if commit.len() > CHANGES_LOOKED_AT {
             self.newest_since.store(i64::MAX, Ordering::Release);
             self.has_finished.store(true, Ordering::Release);
@@ -105,7 +112,6 @@ impl CommitObserver for Waking {
         }
         let mut is_concerned = false;
         for (key, _) in commit.changes().filter(|(_, change)| matches!(change, Change::Put(_))) {
-            let ranges = &self.ranges;
             if ranges.since.contains(key) {
                 self.newest_since.fetch_max(last_timestamp(key).as_millis(), Ordering::AcqRel);
             }

@@ -86,3 +86,9 @@ pub(super) fn number_of(table: &str, text: &str) -> Option<u64> {
     let (found, symbols) = text.rsplit_once('_')?;
     if found == table { parse_number(table, symbols).ok() } else { None }
 }
+
+/// The table and the number of an id of whatever table.
+pub(crate) fn id_of_any_table(text: &str) -> Result<(&str, u64), &'static str> {
+    let (table, symbols) = text.rsplit_once('_').ok_or("it names no table")?;
+    Ok((table, parse_number(table, symbols)?))
+}

@@ -10,8 +10,10 @@
 //! - `index` is `Index` and the typed prefixes of its key; `keys` makes a row's keys.
 //! - `json_writer` and `json_reader` are the JSON form of stored values, by the description of their type; `json` is that
 //!   of values whose type is known; `json_value` is `Json`, for types of serde's.
+//! - `raw_row` is a row as far as it can be read without its type.
 //! - `table_ops` is what can be done with rows without their type: `TableOps` for one table, `Tables` for many.
 //! - `typed_macro`, `enum_macro`, `struct_macro`, `table_macro` and `macros` are `schema!`.
+//! - `value`, `dynamic_row` and `catalog_description` are values, rows and tables by what the catalog says of them.
 //! - `catalog` is what the database remembers of its tables, and `evolution` compares it with what is declared.
 
 mod naming;
@@ -31,6 +33,7 @@ mod id;
 mod index;
 mod doc;
 mod keys;
+mod raw_row;
 mod table_ops;
 mod typed_macro;
 mod enum_macro;
@@ -38,21 +41,18 @@ mod struct_macro;
 mod table_macro;
 mod macros;
 pub(crate) mod catalog;
+mod value;
+mod dynamic_row;
+mod catalog_description;
 pub(crate) mod evolution;
 
-pub(crate) use self::{
-    definition::{IndexKind, OnDelete},
-    id_text::id_text,
-    json::{from_json, from_json_text, to_json, to_json_text},
-    json_reader::{UnknownFields, kind_of_json as kind_of},
-    json_value::exact_text,
-    json_writer::NonFinite,
-    keys::{IndexKeys, referenced},
-    table::{decode_row, encode_row},
-    table_ops::TableOps,
+pub use self::catalog_description::{
+    CatalogDescription, FieldDescription, IndexDescription, LayoutDescription, ReferenceDescription, TableDescription,
 };
 pub use self::{
+    definition::{IndexKind, OnDelete},
     doc::Doc,
+    dynamic_row::DynamicRow,
     id::Id,
     index::{AsPart, Index, NextPart, Prefix},
     json_value::Json,
@@ -60,6 +60,19 @@ pub use self::{
     table::Table,
     table_ops::Tables,
     text_enum::UnknownVariant,
+    value::{FieldValue, Value},
+};
+pub(crate) use self::{
+    dynamic_row::DynamicTable,
+    id_text::{id_of_any_table, id_text},
+    json::{from_json, from_json_text, to_json, to_json_text},
+    json_reader::{UnknownFields, kind_of_json as kind_of},
+    json_value::exact_text,
+    json_writer::NonFinite,
+    keys::{IndexKeys, referenced},
+    raw_row::{RawKeys, RawRow},
+    table::{decode_row, encode_row},
+    table_ops::TableOps,
 };
 
 /// What the code that `schema!` writes names; no part of the interface.

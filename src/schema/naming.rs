@@ -78,6 +78,17 @@ pub const fn camel_case<const N: usize>(name: &str) -> [u8; N] {
     camel
 }
 
+/// `name` in camelCase, where it is known only when the program runs.
+pub(crate) fn json_name_of(name: &str) -> String {
+    let mut camel = Vec::with_capacity(name.len());
+    let mut from = 0;
+    while let Some((byte, next)) = next_camel(name.as_bytes(), from) {
+        camel.push(byte);
+        from = next;
+    }
+    String::from_utf8(camel).unwrap_or_else(|_| name.to_owned())
+}
+
 /// What [`camel_case`] wrote, as text.
 pub const fn camel_case_text(camel: &'static [u8]) -> &'static str {
     match std::str::from_utf8(camel) {
@@ -155,6 +166,7 @@ mod tests {
             ["title", "project_id", "a_b_c", "dueAt", "Due_at", "x2_y3", "_id", "trailing_", "a__b", "größe_in_m"];
         let expected = ["title", "projectId", "aBC", "dueAt", "dueAt", "x2Y3", "id", "trailing", "aB", "größeInM"];
         assert_eq!(names.map(camel), expected);
+        assert_eq!(names.map(json_name_of), expected);
     }
 
     #[test]

@@ -4,13 +4,10 @@ use std::any::TypeId;
 
 use super::{
     definition::TableDefinition,
-    keys::{IndexKeys, referenced},
+    keys::IndexKeys,
     table::{StoredRow, Table, decode_row, encode_row},
 };
 use crate::{encoding::Layouts, error::RowError};
-
-/// The position of every index whose reference is not null, and the number of the id that it holds.
-type References = Result<Vec<(usize, u64)>, RowError>;
 
 /// A table without its type: what opening, deleting with references and index building need.
 ///
@@ -23,8 +20,6 @@ pub struct TableOps {
     pub type_id: fn() -> TypeId,
     /// Collects every key of every index.
     pub index_keys: fn(&[u8], &Layouts, &mut IndexKeys<'_>) -> Result<(), RowError>,
-    /// The position of every index whose reference is not null, and the number of the id that it holds.
-    pub references: fn(&[u8], &Layouts) -> References,
     /// The row with the reference of one index set to `None`, in the current layout.
     pub clear_reference: fn(&[u8], &Layouts, usize) -> StoredRow,
     /// The row in the current layout.
@@ -38,7 +33,6 @@ impl TableOps {
             definition: T::DEFINITION,
             type_id: TypeId::of::<T>,
             index_keys: index_keys::<T>,
-            references: references::<T>,
             clear_reference: clear_reference::<T>,
             rewrite: rewrite::<T>,
         }
@@ -49,12 +43,6 @@ fn index_keys<T: Table>(row: &[u8], layouts: &Layouts, keys: &mut IndexKeys<'_>)
     let (value, _) = decode_row::<T>(row, layouts)?;
     keys.add_row(&value);
     Ok(())
-}
-
-fn references<T: Table>(row: &[u8], layouts: &Layouts) -> References {
-    let (value, _) = decode_row::<T>(row, layouts)?;
-    let positions = 0..T::DEFINITION.indexes.len();
-    Ok(positions.filter_map(|position| Some((position, referenced(&value, position)?))).collect())
 }
 
 fn clear_reference<T: Table>(row: &[u8], layouts: &Layouts, index: usize) -> StoredRow {
@@ -138,7 +126,6 @@ mod tests {
         let ops = TableOps::of::<Task>();
         assert_eq!((ops.definition.name, (ops.type_id)()), ("tasks", TypeId::of::<Task>()));
         let row = encode_row(&task(), 0, CREATED_AT).expect("it encodes");
-        assert_eq!((ops.references)(&row, &layouts()).expect("it decodes"), [(1, 3)]);
         assert_eq!((ops.rewrite)(&row, &layouts()).expect("it decodes"), row);
 
         let mut keys = IndexKeys::new(&[20, 21, 22], 1);

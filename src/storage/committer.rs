@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -55,6 +55,8 @@ pub(super) struct Committer {
     /// Set before the lock is waited for to close: whoever waits for room under it gives up.
     is_closing: AtomicBool,
     throttle: Throttle,
+    /// The newest commit that nobody may see before it is durable.
+    held_ts: AtomicU64,
 }
 
 /// What only the holder of the write lock may touch.
@@ -86,12 +88,16 @@ struct Head {
 pub(crate) struct WriteLock<'a> {
     committer: &'a Committer,
     writer: MutexGuard<'a, Writer>,
+    /// Whether nobody may see the commit before it is durable.
+    is_held: bool,
 }
 
 /// A commit that was applied: what to wait for until it is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Applied {
     pub(crate) ts: u64,
+    /// Whether readers see it already.
+    pub(crate) is_shown: bool,
 }
 
 /// The parts that a committer works with.
@@ -131,6 +137,7 @@ impl Committer {
             head: Mutex::new(head),
             is_closing: AtomicBool::new(false),
             throttle: Throttle::default(),
+            held_ts: AtomicU64::new(0),
         }
     }
 
@@ -148,7 +155,7 @@ impl Committer {
         }
         self.group.check()?;
         self.wait_for_room(&mut writer)?;
-        Ok(WriteLock { committer: self, writer })
+        Ok(WriteLock { committer: self, writer, is_held: false })
     }
 
     /// Takes no more commits. Waits for the transaction that is running.
@@ -158,6 +165,16 @@ impl Committer {
         let mut writer = self.writer.lock();
         writer.is_closed = true;
         self.head.lock().is_closed = true;
+    }
+
+    /// Shows readers everything up to a commit, durable or not. `false` if something in it may be shown only when it is
+    /// durable; the group that makes it so shows it then.
+    pub(super) fn show(&self, ts: u64) -> bool {
+        let is_free = self.held_ts.load(Ordering::Acquire) <= self.group.durable_ts();
+        if is_free {
+            drop(self.publisher.publish(ts));
+        }
+        is_free
     }
 
     /// Freezes everything that was committed; the answer is whether there was something.
@@ -300,25 +317,44 @@ impl WriteLock<'_> {
         Snapshot { ts: self.committer.head.lock().ts, layers: self.committer.publisher.layers() }
     }
 
+    /// Lets those write first who wait for the lock.
+    pub(crate) fn let_others_first(&mut self) {
+        MutexGuard::bump(&mut self.writer);
+    }
+
+    /// Has the commit shown only when it is durable, also where relaxed commits are shown at once; those after it wait
+    /// for it.
+    pub(crate) fn show_when_durable(&mut self) {
+        self.is_held = true;
+    }
+
     /// Commits the changes (at most one per key, in key order) and gives up the lock.
     ///
     /// # Errors
     ///
     /// `DiskFull` or `Io` if the log cannot grow; nothing was applied then.
-    pub(crate) fn commit(
+    pub(crate) fn commit(self, changes: Vec<(Key, Change)>, durability: Durability) -> Result<Applied, StorageError> {
+        self.commit_noted(changes, durability, |_| {})
+    }
+
+    /// The same; `note` is told of the commit before the lock is given up.
+    ///
+    /// # Errors
+    ///
+    /// As for [`commit`](Self::commit).
+    pub(crate) fn commit_noted(
         mut self,
         changes: Vec<(Key, Change)>,
         durability: Durability,
+        note: impl FnOnce(u64),
     ) -> Result<Applied, StorageError> {
         let committer = self.committer;
         if changes.is_empty() {
             let ts = committer.head.lock().ts;
             drop(self);
             // What a relaxed call has seen, others see.
-            if durability == Durability::Relaxed {
-                drop(committer.publisher.publish(ts));
-            }
-            return Ok(Applied { ts });
+            let is_shown = durability == Durability::Relaxed && committer.show(ts);
+            return Ok(Applied { ts, is_shown });
         }
         let writer = &mut *self.writer;
         let ts = committer.head.lock().ts + 1;
@@ -336,14 +372,16 @@ impl WriteLock<'_> {
         };
         let waiting_bytes = committer.apply(writer, commit, &segment);
         writer.shrink_record();
+        note(ts);
+        if self.is_held {
+            committer.held_ts.store(ts, Ordering::Release);
+        }
         drop(self);
         if durability == Durability::Relaxed {
             committer.background.want_flush(waiting_bytes >= FLUSH_EARLY_BYTES);
         }
-        if durability == Durability::Relaxed || committer.options.durability == Durability::Relaxed {
-            drop(committer.publisher.publish(ts));
-        }
-        Ok(Applied { ts })
+        let is_early = durability == Durability::Relaxed || committer.options.durability == Durability::Relaxed;
+        Ok(Applied { ts, is_shown: is_early && committer.show(ts) })
     }
 }
 

@@ -58,4 +58,4 @@ pub(crate) use publisher::CommitObserver;
 pub(crate) use record::{Change, Commit};
 pub(crate) use scan::Scan;
 pub(crate) use snapshot::Snapshot;
-pub(crate) use store::Store;
+pub(crate) use store::{Store, holds_database};

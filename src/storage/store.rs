@@ -17,7 +17,7 @@ use super::{
     group_commit::GroupCommit,
     layers::Layers,
     log::{Log, segment_number},
-    options::{BackgroundWork, StoreOptions},
+    options::{BackgroundWork, Durability, StoreOptions},
     overlay::Overlay,
     publisher::{CommitObserver, Publisher},
     snapshot::Snapshot,
@@ -215,8 +215,25 @@ impl Store {
     }
 
     /// Shows readers everything up to a commit, durable or not.
-    pub(crate) fn show(&self, applied: Applied) {
-        drop(self.publisher.publish(applied.ts));
+    ///
+    /// # Errors
+    ///
+    /// Those of [`wait_durable`](Self::wait_durable), where something in it may not be shown earlier.
+    pub(crate) fn show(&self, applied: Applied) -> Result<(), StorageError> {
+        if self.committer.show(applied.ts) {
+            return Ok(());
+        }
+        self.wait_durable(applied)
+    }
+
+    /// Whether readers see each commit at once.
+    pub(crate) fn is_relaxed(&self) -> bool {
+        self.options.durability == Durability::Relaxed
+    }
+
+    /// The newest commit that is durable.
+    pub(crate) fn durable_ts(&self) -> u64 {
+        self.group.durable_ts()
     }
 
     /// Makes everything durable that was committed before the call.
@@ -367,6 +384,12 @@ fn take_lock(disk: &dyn Disk) -> Result<Box<dyn DiskLock>, OpenError> {
         }
         _ => StorageError::io("lock", LOCK_FILE, error).into(),
     })
+}
+
+/// Whether there is a database on the disk, sound or not.
+pub(crate) fn holds_database(disk: &dyn Disk) -> Result<bool, StorageError> {
+    let files = disk.list().map_err(|error| StorageError::io("list", &disk.describe(), error))?;
+    Ok(files.iter().any(|file| file == BASE_FILE || segment_number(file).is_some()))
 }
 
 /// Refuses a directory that holds files but no database: something else lives there.

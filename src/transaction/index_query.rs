@@ -36,6 +36,7 @@ pub struct IndexQuery<'tx, T: Table, K, R = K> {
     order: Order,
     limit: usize,
     filter: Option<Filter<'tx, T>>,
+    skips_unreadable: bool,
     rest: PhantomData<fn() -> R>,
 }
 
@@ -58,6 +59,7 @@ impl<'tx, T: Table, K> IndexQuery<'tx, T, K> {
             order: Order::Ascending,
             limit: usize::MAX,
             filter: None,
+            skips_unreadable: false,
             rest: PhantomData,
         }
     }
@@ -68,8 +70,8 @@ impl<'tx, T: Table, K> IndexQuery<'tx, T, K> {
         let mut key = KeyWriter::new(0);
         prefix.write(&mut key);
         let prefix = key.finish().local().to_vec();
-        let Self { tx, index, lower, upper, order, limit, filter, .. } = self;
-        IndexQuery { tx, index, prefix, lower, upper, order, limit, filter, rest: PhantomData }
+        let Self { tx, index, lower, upper, order, limit, filter, skips_unreadable, .. } = self;
+        IndexQuery { tx, index, prefix, lower, upper, order, limit, filter, skips_unreadable, rest: PhantomData }
     }
 }
 
@@ -82,8 +84,8 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
         Q: AsPart<R::Part>,
     {
         let (lower, upper) = (encoded(range.start_bound()), encoded(range.end_bound()));
-        let Self { tx, index, prefix, order, limit, filter, .. } = self;
-        IndexQuery { tx, index, prefix, lower, upper, order, limit, filter, rest: PhantomData }
+        let Self { tx, index, prefix, order, limit, filter, skips_unreadable, .. } = self;
+        IndexQuery { tx, index, prefix, lower, upper, order, limit, filter, skips_unreadable, rest: PhantomData }
     }
 
     /// Largest key first.
@@ -108,6 +110,12 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
         self
     }
 
+    /// Passes over rows that do not decode, which are errors otherwise. [`ReadTx::unreadable`] finds them.
+    pub fn skip_unreadable(mut self) -> Self {
+        self.skips_unreadable = true;
+        self
+    }
+
     /// At most `limit` rows, over all pages together. Reading stops there, and so does what the query depends on.
     pub fn take(mut self, limit: usize) -> Self {
         self.limit = self.limit.min(limit);
@@ -119,6 +127,8 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
     /// # Errors
     ///
     /// A row that does not decode, a storage failure, or a table that is not registered; so for all that run a query.
+    /// [`iter`](Self::iter) goes on after a row that does not decode, and [`skip_unreadable`](Self::skip_unreadable)
+    /// passes over it.
     pub fn collect(self) -> Result<Vec<Doc<T>>, Error> {
         self.iter()?.collect()
     }
@@ -126,7 +136,8 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
     /// The rows one at a time, without collecting them.
     pub fn iter(self) -> Result<Rows<'tx, T>, Error> {
         let range = self.byte_range()?;
-        Rows::new(self.tx, self.index.position(), range.clone(), range, self.limit, self.filter)
+        let rows = Rows::new(self.tx, self.index.position(), range.clone(), range, self.limit, self.filter)?;
+        Ok(rows.skip_unreadable(self.skips_unreadable))
     }
 
     /// The first row. Reads no further.
@@ -174,7 +185,8 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
         }
         let remaining = after.map_or(limit.map(|limit| limit as u64), Cursor::remaining);
         let size = remaining.map_or(size, |remaining| usize::try_from(remaining).map_or(size, |most| size.min(most)));
-        let mut rows = Rows::new(self.tx, self.index.position(), range, whole.clone(), size, self.filter)?;
+        let rows = Rows::new(self.tx, self.index.position(), range, whole.clone(), size, self.filter)?;
+        let mut rows = rows.skip_unreadable(self.skips_unreadable);
         let mut docs = Vec::new();
         let mut last_key = Vec::new();
         while let Some(doc) = rows.next().transpose()? {
@@ -200,7 +212,9 @@ impl<'tx, T: Table, K, R> IndexQuery<'tx, T, K, R> {
     }
 
     fn byte_range(&self) -> Result<Range, Error> {
-        let keyspace = self.tx.tables.of::<T>()?.keyspace_of(self.index.position());
+        let table = self.tx.tables.of::<T>()?;
+        self.tx.check_ready(table, self.index.position())?;
+        let keyspace = table.keyspace_of(self.index.position());
         let mut prefix = keyspace.to_be_bytes().to_vec();
         prefix.extend_from_slice(&self.prefix);
         let with = |part: &[u8]| [prefix.as_slice(), part].concat();

@@ -39,11 +39,34 @@ use crate::{
     storage::Store,
 };
 
+/// When new indexes are built.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum IndexBuilding<'a> {
+    /// Before the database is open.
+    AtOpen,
+    /// While it is open, but for those of these tables.
+    WhileRunning {
+        /// Tables that the engine itself needs at once.
+        except: &'a [&'a str],
+    },
+}
+
+impl IndexBuilding<'_> {
+    /// Whether the new indexes of this table are built before the database is open.
+    fn is_at_open(self, table: &str) -> bool {
+        match self {
+            Self::AtOpen => true,
+            Self::WhileRunning { except } => except.contains(&table),
+        }
+    }
+}
+
 /// Compares the declared tables with the stored ones, does what is to be done, and opens them.
 pub(crate) fn bring_up_to_date(
     store: &Store,
     declared: Vec<TableOps>,
     dropped: &[String],
+    building: IndexBuilding<'_>,
     progress: &mut dyn FnMut(BuildProgress),
 ) -> Result<OpenTables, OpenError> {
     let mut bulk = Bulk::new(store, stored_catalog(store)?, progress);
@@ -56,12 +79,17 @@ pub(crate) fn bring_up_to_date(
         let removed = bulk.catalog().dropping.clone();
         remove_dropped(&mut bulk)?;
         evolved.dropping.retain(|dropped| !removed.contains(dropped));
-        build_indexes(&mut bulk, &mut evolved, &declared)?;
+        build_indexes(&mut bulk, &mut evolved, &declared, building)?;
         check_rewrites(&bulk, &evolved, &declared)?;
         bulk.save(evolved)?;
     }
     rewrite_tables(&mut bulk, &declared)?;
     remove_dropped(&mut bulk)?;
     store.flush()?;
-    Ok(OpenTables::new(open_tables(bulk.catalog(), declared)))
+    Ok(OpenTables::new(open_tables(bulk.catalog(), declared), bulk.catalog().clone()))
+}
+
+/// Opens what is stored, and declares nothing.
+pub(crate) fn open_as_stored(store: &Store) -> Result<OpenTables, OpenError> {
+    Ok(OpenTables::new(Vec::new(), stored_catalog(store)?))
 }

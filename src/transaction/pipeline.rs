@@ -7,11 +7,13 @@ use std::{
 
 use super::{
     ReadSet, ReadTx, Reentrancy, WriteTx,
+    id_sequence::Showing,
+    index_builder::{IndexBuilder, OnProgress},
     tables::{Companion, OpenTables},
 };
 use crate::{
-    error::{Error, StorageError},
-    storage::{Applied, Durability, Store},
+    error::{Error, StorageError, TransactionError},
+    storage::{Applied, Changes, Durability, Store},
     time::Timestamp,
 };
 
@@ -19,12 +21,24 @@ use crate::{
 pub(crate) struct Pipeline {
     store: Arc<Store>,
     tables: Arc<OpenTables>,
+    /// Whether writes are refused.
+    is_read_only: bool,
 }
 
 impl Pipeline {
     /// `companion` is carried by every transaction, for the floors above.
     pub(crate) fn new(store: Arc<Store>, tables: OpenTables, companion: Companion) -> Self {
-        Self { store, tables: Arc::new(tables.with_companion(companion)) }
+        Self { store, tables: Arc::new(tables.with_companion(companion)), is_read_only: false }
+    }
+
+    /// The same, but that writes are refused.
+    pub(crate) fn read_only(self) -> Self {
+        Self { is_read_only: true, ..self }
+    }
+
+    /// What builds the indexes that are not ready.
+    pub(crate) fn index_builder(&self, on_progress: OnProgress) -> Result<Arc<IndexBuilder>, StorageError> {
+        IndexBuilder::new(Arc::clone(&self.store), Arc::clone(&self.tables), on_progress).map(Arc::new)
     }
 
     /// The time now, by the clock of the database.
@@ -90,12 +104,19 @@ impl Pipeline {
     ) -> Result<(R, Applied), E> {
         let from_engine = |error: Error| E::from(error);
         let inside = Reentrancy::enter_write(self.identity()).map_err(|error| from_engine(error.into()))?;
-        let lock = self.store.begin().map_err(|error| from_engine(error.into()))?;
+        if self.is_read_only {
+            return Err(from_engine(TransactionError::ReadOnly.into()));
+        }
+        let mut lock = self.store.begin().map_err(|error| from_engine(error.into()))?;
         let read = ReadTx::new(Arc::clone(&self.tables), lock.snapshot());
-        let seen = Applied { ts: read.snapshot.ts };
+        let seen = Applied { ts: read.snapshot.ts, is_shown: false };
+        let is_early = durability == Durability::Relaxed || self.store.is_relaxed();
         let mut tx = WriteTx::new(read, self.store.clock().now(), self.store.transaction_limit_bytes());
         let ran = match catch_unwind(AssertUnwindSafe(|| body(&mut tx))) {
-            Ok(ran) => ran.and_then(|result| Ok((result, tx.into_changes().map_err(from_engine)?))),
+            Ok(ran) => ran.and_then(|result| {
+                let showing = Showing { is_early, durable_ts: self.store.durable_ts() };
+                Ok((result, tx.into_changes(showing).map_err(from_engine)?))
+            }),
             Err(panic) => {
                 drop((tx, lock, inside));
                 if let Err(error) = self.settle(durability, seen) {
@@ -104,7 +125,7 @@ impl Pipeline {
                 resume_unwind(panic);
             }
         };
-        let (result, changes) = match ran {
+        let (result, written) = match ran {
             Ok(ran) => ran,
             Err(error) => {
                 drop(lock);
@@ -113,11 +134,20 @@ impl Pipeline {
                 return Err(error);
             }
         };
-        let span = tracing::trace_span!(target: "tropism", "commit", changes = changes.len(), ?durability).entered();
-        let applied = lock.commit(changes, durability).map_err(|error| from_engine(error.into()))?;
+        let span =
+            tracing::trace_span!(target: "tropism", "commit", changes = written.changes.len(), ?durability).entered();
+        if written.must_be_durable {
+            lock.show_when_durable();
+        }
+        let noted = |ts| written.id_tables.iter().for_each(|table| self.tables.at(*table).ids.committed(ts));
+        let applied =
+            lock.commit_noted(written.changes, durability, noted).map_err(|error| from_engine(error.into()))?;
         tracing::trace!(target: "tropism", ts = applied.ts, "committed");
         drop(span);
         drop(inside);
+        if is_early && !applied.is_shown {
+            self.wait_durable(applied).map_err(|error| from_engine(error.into()))?;
+        }
         Ok((result, applied))
     }
 
@@ -125,10 +155,19 @@ impl Pipeline {
     fn settle(&self, durability: Durability, seen: Applied) -> Result<(), StorageError> {
         match durability {
             Durability::Durable => self.store.wait_durable(seen),
-            Durability::Relaxed => {
-                self.store.show(seen);
-                Ok(())
-            }
+            Durability::Relaxed => self.store.show(seen),
         }
+    }
+
+    /// Stores which ids come next, so that the next opening goes on there: for the end of the database. Where all that
+    /// there is to give back are small ranges, only if `is_thorough`.
+    pub(crate) fn finish_ids(&self, is_thorough: bool) -> Result<(), StorageError> {
+        let lock = self.store.begin()?;
+        let mut changes = Changes::new();
+        for (key, change) in self.tables.iter().flat_map(|table| table.ids.finish(is_thorough)) {
+            changes.insert(key, change);
+        }
+        let noted = |ts| self.tables.iter().for_each(|table| table.ids.committed(ts));
+        lock.commit_noted(changes.into_vec(), Durability::Durable, noted).map(drop)
     }
 }

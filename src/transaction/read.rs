@@ -8,7 +8,7 @@ use std::{
 use super::{
     buffer::WriteBuffer,
     read_set::{ReadOn, ReadSet},
-    tables::{OpenTable, OpenTables},
+    tables::{OpenTable, OpenTables, catalog_key},
 };
 use crate::{
     encoding::{ByteRange, Key},
@@ -104,6 +104,28 @@ impl ReadTx {
 
     pub(super) fn is_tracked(&self) -> bool {
         self.reads.is_some()
+    }
+
+    /// Refuses an index that does not cover every row at the commit that the transaction sees. Who was refused depends on
+    /// the catalog, which changes when the index is ready.
+    pub(super) fn check_ready(&self, table: &OpenTable, index: Option<usize>) -> Result<(), Error> {
+        let Some(position) = index else { return Ok(()) };
+        let readiness = &table.readiness[position];
+        if readiness.is_ready_at(self.snapshot.ts) {
+            return Ok(());
+        }
+        self.track_key(&catalog_key());
+        let (rows_done, rows_at_most) = readiness.progress();
+        let (table, index) = (table.name(), table.ops.definition.indexes[position].name);
+        let failure = readiness.failure();
+        Err(TransactionError::IndexNotReady { table, index, rows_done, rows_at_most, failure }.into())
+    }
+
+    /// Depends on one key.
+    pub(super) fn track_key(&self, key: &Key) {
+        let mut end = key.to_vec();
+        end.push(0);
+        self.track_range(ByteRange::between(key, &end), ReadOn::Rows);
     }
 
     pub(super) fn track_range(&self, range: ByteRange, on: ReadOn) {

@@ -6,15 +6,14 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    entry_changes::IndexKey,
-    read::with_row,
-    tables::{OpenTable, OpenTables, Referrer},
+    stored_keys::{StoredKeys, with_cleared_reference},
+    tables::{OpenTables, Referrer},
     write::WriteTx,
 };
 use crate::{
     encoding::{KEYSPACE_BYTES, KeyWriter, prefix_end},
     error::{Error, TransactionError},
-    schema::{Id, IndexKeys, OnDelete, Table},
+    schema::{Id, OnDelete, Table},
     storage::Order,
 };
 
@@ -32,6 +31,8 @@ impl WriteTx {
     /// Deletes a row, and does to the rows that refer to it what their references say: all of it, or nothing.
     ///
     /// Each row that goes or changes counts towards the limit of the transaction.
+    ///
+    /// A row that does not decode is deleted like others, and so is one that refers to the deleted row.
     ///
     /// # Errors
     ///
@@ -52,6 +53,7 @@ impl WriteTx {
         self.delete_existing(row)?;
         while let Some(row) = waiting.pop_front() {
             for referrer in &tables.at(row.table).referrers {
+                self.check_ready(tables.at(referrer.table), Some(referrer.index))?;
                 if referrer.on_delete == OnDelete::Restrict {
                     restricted.push((row, *referrer));
                     continue;
@@ -97,23 +99,28 @@ impl WriteTx {
 
     /// Deletes a row and its index entries; `false` if it is not there (any more).
     fn delete_row(&mut self, row: Row) -> Result<bool, Error> {
-        let table = self.tables.at(row.table);
-        let keys = self.read_row(table, row.id, |bytes| stored_keys(table, row.id, bytes))?;
-        let Some(keys) = keys.transpose()? else { return Ok(false) };
+        let Some(keys) = self.keys_of_row(self.tables.at(row.table), row.id)? else { return Ok(false) };
         self.remove_row(row.table, row.id, keys)?;
         Ok(true)
     }
 
     fn clear_reference(&mut self, tables: &OpenTables, row: Row, index: usize) -> Result<(), Error> {
         let table = tables.at(row.table);
-        let cleared = self.read_row(table, row.id, |bytes| -> Result<_, Error> {
-            let old_keys = stored_keys(table, row.id, bytes)?;
-            let cleared = (table.ops.clear_reference)(bytes, &table.layouts, index)
-                .map_err(|error| with_row(error, || table.id_text(row.id)))?;
-            Ok((old_keys, cleared))
-        })?;
-        let Some((old_keys, cleared)) = cleared.transpose()? else { return Ok(()) };
-        let new_keys = stored_keys(table, row.id, &cleared)?;
+        let Some(old_keys) = self.keys_of_row(table, row.id)? else { return Ok(()) };
+        let cleared = self.read_row(table, row.id, |bytes| with_cleared_reference(table, bytes, index))?;
+        let cleared = match cleared {
+            Some(Ok(cleared)) => cleared,
+            // Nothing of such a row can be written anew. It stays as it is, and nothing leads from the parent to it.
+            Some(Err(_)) => {
+                let gone = old_keys.into_iter().filter(|(position, _)| *position == index);
+                return self.remove_entries(gone.map(|(_, key)| key).collect());
+            }
+            None => return Ok(()),
+        };
+        let StoredKeys { keys: mut new_keys, unknown, .. } = StoredKeys::of_row(table, row.id, &cleared);
+        // The fields of these did not change.
+        new_keys.extend(old_keys.iter().filter(|(position, _)| unknown.contains(position)).cloned());
+        new_keys.sort_unstable();
         let entries = self.checked_entries(table, row.id, old_keys, new_keys)?;
         self.put_row(table.row_key(row.id), cleared, entries)
     }
@@ -157,10 +164,4 @@ impl ReferringRows {
         self.start.push(0);
         Ok(Some(ids))
     }
-}
-
-fn stored_keys(table: &OpenTable, id: u64, row: &[u8]) -> Result<Vec<IndexKey>, Error> {
-    let mut keys = IndexKeys::new(&table.index_keyspaces, id);
-    (table.ops.index_keys)(row, &table.layouts, &mut keys).map_err(|error| with_row(error, || table.id_text(id)))?;
-    Ok(keys.finish())
 }

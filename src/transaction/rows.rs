@@ -2,14 +2,14 @@
 
 use super::{
     met_rows::{Met, MetRows},
-    read::{ReadTx, decode, with_row},
+    read::{ReadTx, decode},
     read_set::ReadOn,
     tables::OpenTable,
 };
 use crate::{
     encoding::{ByteRange, KEYSPACE_BYTES},
     error::{Error, RowError, StorageError},
-    schema::{Doc, Id, IndexKeys, IndexKind, Table},
+    schema::{Doc, Id, IndexKind, Table},
     storage::{Order, Scan},
 };
 
@@ -41,6 +41,8 @@ pub struct Rows<'tx, T: Table> {
     scan: Scan<'tx>,
     remaining: usize,
     filter: Option<Filter<'tx, T>>,
+    /// Whether rows that do not decode are passed over.
+    skips_unreadable: bool,
     /// Whether the scan has come to the end of the range.
     is_exhausted: bool,
     on: ReadOn,
@@ -87,10 +89,17 @@ impl<'tx, T: Table> Rows<'tx, T> {
             scan,
             remaining: limit,
             filter,
+            skips_unreadable: false,
             is_exhausted: false,
             on: ReadOn::Rows,
             met: MetRows::default(),
         })
+    }
+
+    /// Passes over rows that do not decode.
+    pub(super) fn skip_unreadable(mut self, skips: bool) -> Self {
+        self.skips_unreadable = skips;
+        self
     }
 
     /// The composite key's part after the keyspace, of the row returned last.
@@ -99,7 +108,7 @@ impl<'tx, T: Table> Rows<'tx, T> {
     }
 
     pub(super) fn count_rows(mut self) -> Result<usize, Error> {
-        if self.filter.is_some() {
+        if self.filter.is_some() || self.skips_unreadable {
             return self.try_fold(0, |count, row| row.map(|_| count + 1));
         }
         if !matches!(self.source, Source::MultiIndex { .. }) {
@@ -157,10 +166,14 @@ impl<'tx, T: Table> Rows<'tx, T> {
                 continue;
             }
             let doc = match self.source {
-                Source::Table => self.row_at_scan()?,
-                Source::Index | Source::MultiIndex { .. } => self.row_behind_entry()?,
+                Source::Table => self.row_at_scan(),
+                Source::Index | Source::MultiIndex { .. } => self.row_behind_entry(),
             };
             self.tx.count_document();
+            let doc = match doc {
+                Err(Error::Row(RowError::Decode { .. })) if self.skips_unreadable => continue,
+                doc => doc?,
+            };
             if self.filter.as_ref().is_none_or(|keep| keep(&doc)) {
                 self.remaining -= 1;
                 return Ok(Some(doc));
@@ -196,23 +209,16 @@ impl<'tx, T: Table> Rows<'tx, T> {
     }
 
     fn is_first_by_row(&self, position: usize, id: Id<T>) -> Result<bool, Error> {
-        let read = |row: &[u8]| -> Result<bool, RowError> {
-            let mut keys = IndexKeys::of_one(&self.table.index_keyspaces, id.as_u64(), position);
-            (self.table.ops.index_keys)(row, &self.table.layouts, &mut keys)?;
-            let keys = keys.finish();
-            // In the order of the index.
-            let mut in_range =
-                keys.iter().map(|(_, key)| key).filter(|key| *self.whole.start <= ***key && ***key < *self.whole.end);
-            let first = match self.whole.order {
-                Order::Ascending => in_range.next(),
-                Order::Descending => in_range.next_back(),
-            };
-            Ok(first.is_some_and(|first| first.local() == self.scan.key()))
+        let Some(keys) = self.tx.keys_of_row_in(self.table, id.as_u64(), position)? else {
+            return Err(self.dangling_entry(id));
         };
-        match self.tx.read_row(self.table, id.as_u64(), read)? {
-            Some(is_first) => Ok(is_first.map_err(|error| with_row(error, || id.to_string()))?),
-            None => Err(self.dangling_entry(id)),
-        }
+        // In the order of the index.
+        let mut in_range = keys.iter().filter(|key| *self.whole.start <= ***key && ***key < *self.whole.end);
+        let first = match self.whole.order {
+            Order::Ascending => in_range.next(),
+            Order::Descending => in_range.next_back(),
+        };
+        Ok(first.is_some_and(|first| first.local() == self.scan.key()))
     }
 
     fn id_at_scan(&self) -> Result<Id<T>, Error> {
@@ -274,12 +280,13 @@ impl<'tx, T: Table> Rows<'tx, T> {
     }
 }
 
+/// A row that does not decode is an error, after which the others follow. Any other error is the last item.
 impl<T: Table> Iterator for Rows<'_, T> {
     type Item = Result<Doc<T>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.next_row();
-        if row.is_err() {
+        if row.as_ref().is_err_and(|error| !matches!(error, Error::Row(RowError::Decode { .. }))) {
             self.remaining = 0;
         }
         row.transpose()

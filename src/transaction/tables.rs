@@ -7,20 +7,26 @@ use std::{
     sync::Arc,
 };
 
+use super::{id_sequence::IdSequence, index_readiness::IndexReadiness};
 use crate::{
     encoding::{Key, KeyWriter, Layouts},
     error::TransactionError,
-    schema::{OnDelete, Table, TableOps},
+    schema::{OnDelete, Table, TableOps, catalog::Catalog},
 };
 
 /// Reserved keyspace: the catalog.
-pub(super) const CATALOG_KEYSPACE: u32 = 0;
-/// Reserved keyspace: the next id of each table.
-pub(super) const NEXT_ID_KEYSPACE: u32 = 1;
+const CATALOG_KEYSPACE: u32 = 0;
+
+/// Where the catalog is stored.
+pub(super) fn catalog_key() -> Key {
+    KeyWriter::new(CATALOG_KEYSPACE).finish()
+}
 
 /// Every table of the database, found by its Rust type.
 pub(crate) struct OpenTables {
     tables: Vec<OpenTable>,
+    /// All that is stored, also tables that the program has not declared, as it was when the database had opened.
+    catalog: Catalog,
     by_type: HashMap<TypeId, usize, BuildHasherDefault<TypeIdHasher>>,
     /// What the floors above want at hand in a transaction. This floor does not look into it.
     companion: Option<Companion>,
@@ -35,7 +41,11 @@ pub(crate) struct OpenTable {
     pub(super) keyspace: u32,
     /// By position in the definition.
     pub(super) index_keyspaces: Vec<u32>,
+    /// By position in the definition.
+    pub(super) readiness: Vec<IndexReadiness>,
     pub(super) layouts: Layouts,
+    /// The ids that were given out in it.
+    pub(super) ids: IdSequence,
     /// Which table each index with a reference points to.
     pub(super) references: Vec<OpenReference>,
     /// The references that point here.
@@ -61,7 +71,7 @@ pub(super) struct Referrer {
 
 impl OpenTables {
     /// Puts the tables together and finds who refers to whom. Targets were checked when the schema was compared.
-    pub(super) fn new(mut tables: Vec<OpenTable>) -> Self {
+    pub(super) fn new(mut tables: Vec<OpenTable>, catalog: Catalog) -> Self {
         let by_name: HashMap<&str, usize> =
             tables.iter().enumerate().map(|(at, table)| (table.ops.definition.name, at)).collect();
         let mut found = Vec::new();
@@ -69,7 +79,7 @@ impl OpenTables {
             for (index, definition) in table.ops.definition.indexes.iter().enumerate() {
                 let Some(reference) = &definition.reference else { continue };
                 let Some(&target) = by_name.get((reference.target)()) else { continue };
-                let is_optional = (definition.key_types)().first().is_some_and(|name| name.starts_with("Option<"));
+                let is_optional = table.is_optional_reference(index);
                 found.push((target, Referrer { table: at, index, on_delete: reference.on_delete, is_optional }));
             }
         }
@@ -78,12 +88,17 @@ impl OpenTables {
             tables[target].referrers.push(referrer);
         }
         let by_type = tables.iter().enumerate().map(|(at, table)| ((table.ops.type_id)(), at)).collect();
-        Self { tables, by_type, companion: None }
+        Self { tables, catalog, by_type, companion: None }
     }
 
     /// The same tables with something for every transaction to carry.
     pub(super) fn with_companion(self, companion: Companion) -> Self {
         Self { companion: Some(companion), ..self }
+    }
+
+    /// All that is stored, as it was when the database had opened.
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// A number that no other opened tables of the process have.
@@ -113,6 +128,10 @@ impl OpenTables {
     pub(super) fn at(&self, position: usize) -> &OpenTable {
         &self.tables[position]
     }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &OpenTable> {
+        self.tables.iter()
+    }
 }
 
 impl OpenTable {
@@ -124,6 +143,21 @@ impl OpenTable {
     /// The keyspace of an index, or of the rows themselves.
     pub(super) fn keyspace_of(&self, index: Option<usize>) -> u32 {
         index.map_or(self.keyspace, |position| self.index_keyspaces[position])
+    }
+
+    /// Whether the reference of the index at this position is an `Option`, which shows in its keys.
+    fn is_optional_reference(&self, index: usize) -> bool {
+        let key_types = (self.ops.definition.indexes[index].key_types)();
+        key_types.first().is_some_and(|name| name.starts_with("Option<"))
+    }
+
+    /// The id that the reference of an index holds, by a key in it; `None` if it is null.
+    pub(super) fn referenced_in(&self, index: usize, key: &Key) -> Option<u64> {
+        let id = match self.is_optional_reference(index) {
+            true => key.local().strip_prefix(&[1])?,
+            false => key.local(),
+        };
+        id.first_chunk::<8>().map(|id| u64::from_be_bytes(*id))
     }
 
     /// The row's key.

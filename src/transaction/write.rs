@@ -5,13 +5,14 @@ use std::{ops::Deref, sync::Arc};
 use super::{
     buffer::{WriteBuffer, most_bytes},
     entry_changes::{EntryChange, EntryChanges, IndexKey},
+    id_sequence::Showing,
     limits::{MAX_KEY_BYTES, MAX_ROW_BYTES},
     read::ReadTx,
-    tables::{NEXT_ID_KEYSPACE, OpenTable},
+    tables::OpenTable,
 };
 use crate::{
-    encoding::{KEYSPACE_BYTES, Key, KeyWriter, prefix_end},
-    error::{Error, TransactionError},
+    encoding::{KEYSPACE_BYTES, Key, created_at_of, prefix_end},
+    error::{Error, RowError, TransactionError},
     schema::{Doc, Id, IndexKeys, IndexKind, Table, encode_row, referenced},
     storage::{Change, Order},
     time::Timestamp,
@@ -37,16 +38,18 @@ pub struct WriteTx {
     refused_bytes: Option<usize>,
     /// How many rows were inserted, changed or deleted, for whoever measures.
     documents_written: u64,
-    /// Of each table that was inserted into.
-    ids: Vec<TableIds>,
+    /// The first id of each table that was inserted into, by the table's position. A rollback leaves them.
+    first_ids: Vec<(usize, u64)>,
 }
 
-/// The ids that a transaction gave out in one table.
-#[derive(Debug, Clone, Copy)]
-struct TableIds {
-    table: usize,
-    first: u64,
-    next: u64,
+/// What a transaction commits.
+pub(super) struct WrittenChanges {
+    /// In key order, at most one per key.
+    pub(super) changes: Vec<(Key, Change)>,
+    /// The positions of the tables whose ids are stored with them.
+    pub(super) id_tables: Vec<usize>,
+    /// Whether nobody may see them before they are durable.
+    pub(super) must_be_durable: bool,
 }
 
 impl Deref for WriteTx {
@@ -59,7 +62,7 @@ impl Deref for WriteTx {
 
 impl WriteTx {
     pub(super) fn new(read: ReadTx, now: Timestamp, limit_bytes: usize) -> Self {
-        Self { read, now, limit_bytes, refused_bytes: None, documents_written: 0, ids: Vec::new() }
+        Self { read, now, limit_bytes, refused_bytes: None, documents_written: 0, first_ids: Vec::new() }
     }
 
     /// When the transaction began, by the clock of the database: the creation time of what it inserts.
@@ -72,7 +75,8 @@ impl WriteTx {
         self.documents_written
     }
 
-    /// Adds a row and returns its id, which no row of the table ever had.
+    /// Adds a row and returns its id, which no row of the table ever had and none will have: neither after a rollback of
+    /// this one, nor after the table was dropped and declared again.
     ///
     /// # Errors
     ///
@@ -81,22 +85,22 @@ impl WriteTx {
     pub fn insert<T: Table>(&mut self, value: T) -> Result<Id<T>, Error> {
         let position = self.read.tables.position::<T>()?;
         let table = self.read.tables.at(position);
-        let ids = self.ids_of(position, table)?;
+        let id = table.ids.next(&self.read.snapshot)?.ok_or(TransactionError::IdsExhausted { table: table.name() })?;
         let row = encode(&value, table, self.now)?;
         self.check_references(&value, table, None)?;
-        let keys = index_keys(&value, table, ids.next);
+        let keys = index_keys(&value, table, id);
         for (index, key) in &keys {
-            self.check_entry(table, *index, key, ids.next)?;
+            self.check_entry(table, *index, key, id)?;
         }
-        let row_key = table.row_key(ids.next);
+        let row_key = table.row_key(id);
         let most_bytes =
             keys.iter().fold(NEXT_ID_BYTES + most_bytes(&row_key, row.len()), |sum, (_, key)| sum + most_bytes(key, 0));
         self.within_limit(most_bytes, |buffer| {
             buffer.put(row_key, row);
             keys.into_iter().for_each(|(_, key)| buffer.add_entry(key));
         })?;
-        self.set_ids(TableIds { next: ids.next + 1, ..ids });
-        Ok(Id::from_raw(ids.next))
+        self.give_id(position, id);
+        Ok(Id::from_raw(id))
     }
 
     /// Changes a row in place: reads it, lets `change` work on it, and writes it if it became different.
@@ -111,14 +115,17 @@ impl WriteTx {
         self.update(&old, new)
     }
 
-    /// Puts another value in the place of a row; id and creation time stay.
+    /// Puts another value in the place of a row; id and creation time stay. This mends a row that does not decode.
     ///
     /// # Errors
     ///
     /// `NotFound`, and what [`insert`](Self::insert) answers. Nothing is changed then.
     pub fn replace<T: Table>(&mut self, id: Id<T>, value: T) -> Result<(), Error> {
-        let old = self.existing(id)?;
-        self.update(&old, value)
+        match self.existing(id) {
+            Ok(old) => self.update(&old, value),
+            Err(Error::Row(RowError::Decode { .. })) => self.replace_unreadable(id.as_u64(), &value),
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs a part of the transaction that is rolled back alone if it fails: on `Err`, and on a panic that is caught
@@ -130,16 +137,21 @@ impl WriteTx {
         result
     }
 
-    /// The changes, in key order, at most one per key.
-    pub(super) fn into_changes(mut self) -> Result<Vec<(Key, Change)>, Error> {
+    /// The changes, with what is stored of the ids that were given out. A transaction without changes stores nothing.
+    pub(super) fn into_changes(mut self, showing: Showing) -> Result<WrittenChanges, Error> {
         if let Some(size_bytes) = self.refused_bytes {
             return Err(self.too_large(size_bytes));
         }
-        for ids in &self.ids {
-            let key = next_id_key(self.read.tables.at(ids.table));
-            self.read.buffer.put(key, Arc::from(ids.next.to_le_bytes()));
+        let (mut id_tables, mut must_be_durable) = (Vec::new(), false);
+        if !self.read.buffer.changes().is_empty() {
+            for (position, _) in &self.first_ids {
+                let Some(record) = self.read.tables.at(*position).ids.record(showing) else { continue };
+                must_be_durable |= record.must_be_durable;
+                record.puts.into_iter().for_each(|(key, value)| self.read.buffer.put(key, value));
+                id_tables.push(*position);
+            }
         }
-        Ok(self.read.buffer.into_changes().into_vec())
+        Ok(WrittenChanges { changes: self.read.buffer.into_changes().into_vec(), id_tables, must_be_durable })
     }
 
     fn update<T: Table>(&mut self, old: &Doc<T>, new: T) -> Result<(), Error> {
@@ -152,6 +164,17 @@ impl WriteTx {
         self.check_references(&new, table, Some(old))?;
         let (old_keys, new_keys) = (index_keys::<T>(old, table, id), index_keys(&new, table, id));
         let entries = self.checked_entries(table, id, old_keys, new_keys)?;
+        self.put_row(table.row_key(id), row, entries)
+    }
+
+    /// Puts a value in the place of a row that does not decode.
+    fn replace_unreadable<T: Table>(&mut self, id: u64, value: &T) -> Result<(), Error> {
+        let table = self.read.tables.of::<T>()?;
+        let Some(old_keys) = self.read.keys_of_row(table, id)? else { return Ok(()) };
+        let created_at = self.read.read_row(table, id, created_at_of)?.flatten().unwrap_or(self.now);
+        let row = encode(value, table, created_at)?;
+        self.check_references(value, table, None)?;
+        let entries = self.checked_entries(table, id, old_keys, index_keys(value, table, id))?;
         self.put_row(table.row_key(id), row, entries)
     }
 
@@ -188,10 +211,16 @@ impl WriteTx {
         })
     }
 
+    /// Removes index entries, and leaves their row.
+    pub(super) fn remove_entries(&mut self, keys: Vec<Key>) -> Result<(), Error> {
+        let most_bytes = keys.iter().map(|key| most_bytes(key, 0)).sum();
+        self.within_limit(most_bytes, |buffer| keys.into_iter().for_each(|key| buffer.remove_entry(key)))
+    }
+
     /// Deletes a row that is there and its index entries, and nothing else.
     pub(super) fn remove_row(&mut self, position: usize, id: u64, keys: Vec<IndexKey>) -> Result<(), Error> {
         let row_key = self.read.tables.at(position).row_key(id);
-        let is_stored = !self.ids.iter().any(|ids| ids.table == position && ids.first <= id);
+        let is_stored = !self.first_ids.iter().any(|(table, first)| *table == position && *first <= id);
         let most_bytes = keys.iter().fold(most_bytes(&row_key, 0), |sum, (_, key)| sum + most_bytes(key, 0));
         self.within_limit(most_bytes, |buffer| {
             buffer.delete_row(row_key, is_stored);
@@ -247,30 +276,17 @@ impl WriteTx {
         Ok(None)
     }
 
-    fn ids_of(&self, position: usize, table: &OpenTable) -> Result<TableIds, Error> {
-        if let Some(ids) = self.ids.iter().find(|ids| ids.table == position) {
-            return Ok(*ids);
-        }
-        let stored = self.read.snapshot.get(&next_id_key(table), |value| value.first_chunk::<8>().copied())?;
-        let next = match stored {
-            None => 1,
-            Some(Some(next)) if next != [0xff; 8] => u64::from_le_bytes(next),
-            Some(_) => return Err(TransactionError::IdsExhausted { table: table.name() }.into()),
-        };
-        Ok(TableIds { table: position, first: next, next })
-    }
-
-    fn set_ids(&mut self, ids: TableIds) {
-        match self.ids.iter_mut().find(|known| known.table == ids.table) {
-            Some(known) => *known = ids,
-            None => self.ids.push(ids),
+    fn give_id(&mut self, position: usize, id: u64) {
+        self.read.tables.at(position).ids.give(id);
+        if !self.first_ids.iter().any(|(table, _)| *table == position) {
+            self.first_ids.push((position, id));
         }
     }
 
     /// Changes one row with its entries, which adds at most `most_bytes`: as a whole, or not at all where it is too much.
     fn within_limit(&mut self, most_bytes: usize, change: impl FnOnce(&mut WriteBuffer)) -> Result<(), Error> {
         let Self { read: ReadTx { buffer, .. }, .. } = self;
-        let ids_bytes = self.ids.len() * NEXT_ID_BYTES;
+        let ids_bytes = self.first_ids.len() * NEXT_ID_BYTES;
         if buffer.size_bytes() + ids_bytes + most_bytes <= self.limit_bytes {
             change(buffer);
         } else {
@@ -297,15 +313,14 @@ impl WriteTx {
 struct Nested<'a> {
     tx: &'a mut WriteTx,
     refused_bytes: Option<usize>,
-    ids: Vec<TableIds>,
     is_kept: bool,
 }
 
 impl<'a> Nested<'a> {
     fn begin(tx: &'a mut WriteTx) -> Self {
         tx.read.buffer.set_mark();
-        let (refused_bytes, ids) = (tx.refused_bytes, tx.ids.clone());
-        Self { tx, refused_bytes, ids, is_kept: false }
+        let refused_bytes = tx.refused_bytes;
+        Self { tx, refused_bytes, is_kept: false }
     }
 }
 
@@ -317,7 +332,6 @@ impl Drop for Nested<'_> {
         }
         self.tx.read.buffer.roll_back();
         self.tx.refused_bytes = self.refused_bytes;
-        self.tx.ids = std::mem::take(&mut self.ids);
     }
 }
 
@@ -334,10 +348,4 @@ fn index_keys<T: Table>(value: &T, table: &OpenTable, id: u64) -> Vec<IndexKey> 
     let mut keys = IndexKeys::new(&table.index_keyspaces, id);
     keys.add_row(value);
     keys.finish()
-}
-
-fn next_id_key(table: &OpenTable) -> Key {
-    let mut key = KeyWriter::new(NEXT_ID_KEYSPACE);
-    key.push(&table.keyspace.to_be_bytes());
-    key.finish()
 }

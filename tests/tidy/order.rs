@@ -26,6 +26,8 @@ fn names_after(code: &str, start: usize) -> Vec<(usize, &str)> {
             found.push((at, identifier(code[at..].trim_start())));
         }
     }
+    // After the last comma there is none.
+    found.retain(|(_, name)| !name.is_empty());
     found
 }
 

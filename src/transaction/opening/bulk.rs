@@ -4,15 +4,13 @@
 //! whatever rows weigh. Between two batches no snapshot is held, and each commit waits for the checkpoint where the
 //! overlay is full.
 
-use super::{
-    progress::BuildProgress,
-    stored::{bounds, catalog_key},
-};
+use super::{progress::BuildProgress, stored::bounds};
 use crate::{
     encoding::{KEYSPACE_BYTES, Key},
     error::{OpenError, StorageError},
     schema::catalog::Catalog,
     storage::{Change, Changes, Durability, Order, Snapshot, Store},
+    transaction::tables::catalog_key,
 };
 
 /// The most entries that are read for one batch.

@@ -1,36 +1,45 @@
 //! Builds new indexes over the rows that are there.
 //!
+//! An index that is to be built while the database is open is left out here; `IndexBuilder` does that.
+//!
 //! The stored catalog lists the keyspaces of new indexes as dropped until all of them are whole, so a build that is cut
 //! short is removed by the next opening, and begun again.
 
 use super::{
+    IndexBuilding,
     bulk::{Batch, Bulk, Walk, id_of},
     open_table::open_table,
     progress::{BuildProgress, BuildWork},
-    stored::{ids_given, row_key},
+    stored::ids_given,
 };
 use crate::{
-    encoding::{INDEX_KEYSPACE, Key, prefix_end},
-    error::{OpenError, SchemaError},
+    encoding::INDEX_KEYSPACE,
+    error::OpenError,
     schema::{
-        IndexKeys, IndexKind, TableOps,
+        TableOps,
         catalog::{Catalog, CatalogTable, IndexState},
-        id_text,
     },
-    storage::{Change, Changes, Order, Snapshot},
-    transaction::{read::with_row, tables::OpenTable},
+    storage::{Change, Snapshot},
+    transaction::{index_entries::NewIndexes, tables::OpenTable},
 };
 
-/// Fills every index that is not ready, and marks it as ready.
+/// Fills every new index that is not left to be built while the database is open, and marks it as ready.
 pub(super) fn build_indexes(
     bulk: &mut Bulk<'_>,
     evolved: &mut Catalog,
     declared: &[TableOps],
+    building_mode: IndexBuilding<'_>,
 ) -> Result<(), OpenError> {
     let mut interim = bulk.catalog().clone();
     let mut building = Vec::new();
-    for table in &evolved.tables {
-        for index in table.indexes.iter().filter(|index| index.state != IndexState::Ready) {
+    // One that is stored was left to be built by an earlier opening, and has entries already.
+    let is_stored = |keyspace: u32| {
+        let mut stored = bulk.catalog().tables.iter().flat_map(|table| &table.indexes);
+        stored.any(|index| index.keyspace == keyspace)
+    };
+    for table in evolved.tables.iter().filter(|table| building_mode.is_at_open(&table.name)) {
+        let new = table.indexes.iter().filter(|index| index.state != IndexState::Ready && !is_stored(index.keyspace));
+        for index in new {
             building.push(index.keyspace);
             interim.dropping.push(table.dropped_index(index));
         }
@@ -46,7 +55,8 @@ pub(super) fn build_indexes(
             Build::new(evolved, table, ops, &building).run(bulk)?;
         }
     }
-    for index in evolved.tables.iter_mut().flat_map(|table| &mut table.indexes) {
+    let indexes = evolved.tables.iter_mut().flat_map(|table| &mut table.indexes);
+    for index in indexes.filter(|index| building.contains(&index.keyspace)) {
         index.state = IndexState::Ready;
     }
     Ok(())
@@ -73,7 +83,7 @@ impl<'a> Build<'a> {
         let definitions = self.ops.definition.indexes.iter().zip(&self.is_new);
         let indexes: Vec<String> =
             definitions.filter(|(_, is_new)| **is_new).map(|(index, _)| index.name.to_owned()).collect();
-        let rows_at_most = ids_given(bulk.store, self.table.keyspace)?;
+        let rows_at_most = ids_given(bulk.store, self.table.name())?;
         let mut walk = Walk::new(bulk.store, self.table.keyspace);
         loop {
             let snapshot = bulk.store.snapshot()?;
@@ -93,58 +103,10 @@ impl<'a> Build<'a> {
 
     /// Adds the row's entries in the new indexes.
     fn add(&self, snapshot: &Snapshot, id: u64, row: &[u8], batch: &mut Batch) -> Result<(), OpenError> {
-        self.check_references(snapshot, id, row)?;
-        let mut keys = IndexKeys::new(&self.table.index_keyspaces, id);
-        (self.ops.index_keys)(row, &self.table.layouts, &mut keys)
-            .map_err(|error| with_row(error, || self.table.id_text(id)))?;
-        for (index, key) in keys.finish().into_iter().filter(|(index, _)| self.is_new[*index]) {
-            self.check_unique(snapshot, &batch.changes, index, &key, id)?;
+        let keyspace_of = |target: &str| self.evolved.table(target).map(|table| table.keyspace);
+        let indexes = NewIndexes { table: &self.table, is_new: &self.is_new, keyspace_of: &keyspace_of };
+        for key in indexes.entries_of(snapshot, &batch.changes, id, row)? {
             batch.change(key, Change::Put(Default::default()));
-        }
-        Ok(())
-    }
-
-    fn check_unique(
-        &self,
-        snapshot: &Snapshot,
-        entries: &Changes,
-        index: usize,
-        key: &Key,
-        id: u64,
-    ) -> Result<(), OpenError> {
-        let definition = &self.ops.definition.indexes[index];
-        if definition.kind != IndexKind::Unique {
-            return Ok(());
-        }
-        let prefix = &key[..key.len() - size_of::<u64>()];
-        let Some(end) = prefix_end(prefix) else { return Ok(()) };
-        let mut scan = snapshot.scan(entries, prefix, &end, Order::Ascending)?;
-        if !scan.advance()? {
-            return Ok(());
-        }
-        let holder = scan.key().last_chunk::<8>().map_or(0, |id| u64::from_be_bytes(*id));
-        let (table, index) = (self.table.name().to_owned(), definition.name.to_owned());
-        let (first, second) = (self.table.id_text(holder), self.table.id_text(id));
-        Err(SchemaError::DuplicateKey { table, index, first, second }.into())
-    }
-
-    fn check_references(&self, snapshot: &Snapshot, id: u64, row: &[u8]) -> Result<(), OpenError> {
-        let references = (self.ops.references)(row, &self.table.layouts)
-            .map_err(|error| with_row(error, || self.table.id_text(id)))?;
-        for (index, target_id) in references.into_iter().filter(|(index, _)| self.is_new[*index]) {
-            let definition = &self.ops.definition.indexes[index];
-            let Some(reference) = &definition.reference else { continue };
-            let target = (reference.target)();
-            let keyspace = self.evolved.table(target).map(|table| table.keyspace);
-            let is_there = match keyspace {
-                Some(keyspace) => snapshot.get(&row_key(keyspace, target_id), |_| ())?.is_some(),
-                None => false,
-            };
-            if !is_there {
-                let (table, index) = (self.table.name().to_owned(), definition.name.to_owned());
-                let (id, missing) = (self.table.id_text(id), id_text(target, target_id));
-                return Err(SchemaError::DanglingReference { table, index, id, missing }.into());
-            }
         }
         Ok(())
     }

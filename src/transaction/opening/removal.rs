@@ -6,13 +6,14 @@
 use super::{
     bulk::{Bulk, Walk},
     progress::{BuildProgress, BuildWork},
-    stored::{ids_given, next_id_key},
+    stored::ids_given,
 };
 use crate::{
     encoding::{INDEX_KEYSPACE, Key},
     error::OpenError,
     schema::catalog::Dropped,
     storage::{Change, Changes},
+    transaction::index_readiness::index_progress_key,
 };
 
 /// Empties every keyspace that the catalog lists as dropped, and takes each off the list when it is empty.
@@ -21,11 +22,11 @@ pub(super) fn remove_dropped(bulk: &mut Bulk<'_>) -> Result<(), OpenError> {
         empty(bulk, &dropped)?;
         let mut catalog = bulk.catalog().clone();
         catalog.dropping.retain(|other| other.keyspace != dropped.keyspace);
-        let next_id = match &dropped.index {
-            None => Changes::from([(next_id_key(dropped.keyspace), Change::Delete)]),
-            Some(_) => Changes::new(),
+        let progress = match &dropped.index {
+            Some(_) => Changes::from([(index_progress_key(dropped.keyspace), Change::Delete)]),
+            None => Changes::new(),
         };
-        bulk.save_with(catalog, next_id)?;
+        bulk.save_with(catalog, progress)?;
     }
     Ok(())
 }
@@ -35,8 +36,7 @@ fn empty(bulk: &mut Bulk<'_>, dropped: &Dropped) -> Result<(), OpenError> {
         None => (dropped.keyspace, BuildWork::RemoveRows),
         Some(index) => (dropped.keyspace | INDEX_KEYSPACE, BuildWork::RemoveIndex { index: index.clone() }),
     };
-    let table = bulk.catalog().table(&dropped.table).filter(|_| dropped.index.is_some());
-    let ids_given = ids_given(bulk.store, table.map_or(dropped.keyspace, |table| table.keyspace))?;
+    let ids_given = ids_given(bulk.store, &dropped.table)?;
     let mut walk = Walk::new(bulk.store, keyspace);
     let prefix = keyspace.to_be_bytes();
     loop {

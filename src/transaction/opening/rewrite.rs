@@ -14,7 +14,7 @@ use crate::{
     encoding::{Layouts, layout_of},
     error::{OpenError, RowError},
     schema::{
-        TableOps,
+        RawRow, TableOps,
         catalog::{Catalog, CatalogTable},
         evolution, id_text,
     },
@@ -56,7 +56,7 @@ fn to_rewrite<'a>(
 
 fn rewrite_rows(bulk: &mut Bulk<'_>, ops: &TableOps, table: &CatalogTable) -> Result<(), OpenError> {
     let layouts = evolution::layouts(table, ops.definition);
-    let rows_at_most = ids_given(bulk.store, table.keyspace)?;
+    let rows_at_most = ids_given(bulk.store, &table.name)?;
     let mut walk = Walk::new(bulk.store, table.keyspace);
     loop {
         let snapshot = bulk.store.snapshot()?;
@@ -82,7 +82,11 @@ fn rewrite_rows(bulk: &mut Bulk<'_>, ops: &TableOps, table: &CatalogTable) -> Re
 
 /// The row in the current layout.
 fn rewritten(ops: &TableOps, row: &[u8], layouts: &Layouts, id: u64) -> Result<Arc<[u8]>, RowError> {
-    (ops.rewrite)(row, layouts).map_err(|error| with_row(error, || id_text(ops.definition.name, id)))
+    (ops.rewrite)(row, layouts).or_else(|error| {
+        // A field that does not decode, and need not be converted, stays as it is.
+        let raw = RawRow::read(ops.definition, row, layouts).and_then(|raw| raw.rewritten(layouts.current, None));
+        raw.map_err(|_| with_row(error, || id_text(ops.definition.name, id)))
+    })
 }
 
 /// No row is in an earlier layout any more, so conversions from them are not needed again.

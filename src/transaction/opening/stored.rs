@@ -1,11 +1,11 @@
-//! Where things are in the store: the catalog, the next ids, rows and keyspaces.
+//! Where things are in the store: the catalog, rows and keyspaces; and how many ids were given out.
 
 use crate::{
     encoding::{Key, KeyWriter},
     error::{OpenError, StorageError},
     schema::catalog::Catalog,
     storage::{Changes, Order, Snapshot, Store},
-    transaction::tables::{CATALOG_KEYSPACE, NEXT_ID_KEYSPACE},
+    transaction::{id_sequence, tables::catalog_key},
 };
 
 /// The catalog, which is empty in a new database.
@@ -21,24 +21,14 @@ pub(super) fn is_used(snapshot: &Snapshot, keyspace: u32) -> Result<bool, Storag
 }
 
 /// How many ids were ever given out in a table.
-pub(super) fn ids_given(store: &Store, keyspace: u32) -> Result<u64, StorageError> {
-    let next_id = store.snapshot()?.get(&next_id_key(keyspace), |value| value.first_chunk::<8>().copied())?;
-    Ok(next_id.flatten().map_or(0, |next| u64::from_le_bytes(next).saturating_sub(1)))
+pub(super) fn ids_given(store: &Store, table: &str) -> Result<u64, StorageError> {
+    let given = store.snapshot()?.get(&id_sequence::id_sequence_key(table), id_sequence::ids_given)?;
+    Ok(given.unwrap_or(0))
 }
 
 /// Where a keyspace begins, and where the next one does.
 pub(super) fn bounds(keyspace: u32) -> ([u8; 4], [u8; 4]) {
     (keyspace.to_be_bytes(), keyspace.saturating_add(1).to_be_bytes())
-}
-
-pub(super) fn catalog_key() -> Key {
-    KeyWriter::new(CATALOG_KEYSPACE).finish()
-}
-
-pub(super) fn next_id_key(keyspace: u32) -> Key {
-    let mut key = KeyWriter::new(NEXT_ID_KEYSPACE);
-    key.push(&keyspace.to_be_bytes());
-    key.finish()
 }
 
 pub(super) fn row_key(keyspace: u32, id: u64) -> Key {

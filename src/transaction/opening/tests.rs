@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::{
     BuildProgress, BuildWork,
-    stored::{catalog_key, is_used, stored_catalog},
+    stored::{is_used, stored_catalog},
 };
 use crate::{
     Builder, Config, Db, Error, OpenError, SchemaError,
@@ -16,6 +16,7 @@ use crate::{
     schema::catalog::Catalog,
     storage::{BackgroundWork, Change, Changes, Commit, CommitObserver, Durability, Store, StoreOptions},
     time::SystemClock,
+    transaction::tables::catalog_key,
 };
 
 mod first {
