@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Error, StorageError, TransactionError},
-    storage::{Applied, Change, Changes, Durability, Store},
+    storage::{Applied, Changes, Durability, Store},
     time::Timestamp,
 };
 
