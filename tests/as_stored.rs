@@ -36,7 +36,9 @@ mod first {
 /// A later one.
 mod second {
     tropism::schema! {
-        pub table Project in "projects" { title was "name": String, stars: u32 = 7, due: Option<u8> }
+        pub table Project in "projects" { title was "name": String, stars: u32 = 7, due: Option<u8> } with {
+            dropped "old";
+        }
     }
 }
 

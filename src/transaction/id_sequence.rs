@@ -1,7 +1,8 @@
 //! [`IdSequence`]: which ids of a table were given out, or may have been.
 //!
-//! An id counts as given as soon as a closure has it: a rollback does not take it back. What is stored of a table is
-//! the id that comes next, in the commit of the rows, under the table's name: so it outlives the table.
+//! An id counts as given when its transaction commits, and a nested part that is rolled back leaves a gap. The ids of a
+//! transaction that failed as a whole, which nobody else has seen, come again. What is stored of a table is the id that comes
+//! next, in the commit of the rows, under the table's name: so it outlives the table.
 //!
 //! A commit that is shown before it is durable can be lost after somebody has seen its ids. Such ids come from a range
 //! that was reserved durably before: where it ends is stored as well, and an opening that finds a range goes on
@@ -43,6 +44,8 @@ pub(super) struct IdSequence {
 #[derive(Debug, Clone, Copy)]
 struct Ids {
     next: u64,
+    /// The next id after the last transaction that committed.
+    settled: u64,
     /// Ids below this one may be seen before their commit is durable; 0 where no range was needed yet.
     reserved: u64,
     /// A reservation that was committed and may not be durable yet, with its commit.
@@ -105,6 +108,13 @@ impl IdSequence {
         }
     }
 
+    /// Takes back what a transaction was given that failed. Only for whoever holds the write lock.
+    pub(super) fn take_back(&self) {
+        if let Some(ids) = &mut *self.ids.lock() {
+            ids.next = ids.settled;
+        }
+    }
+
     /// What a commit stores that gives out ids; `None` if none were ever asked for.
     pub(super) fn record(&self, showing: Showing) -> Option<IdRecord> {
         let mut ids = self.ids.lock();
@@ -145,7 +155,7 @@ impl Ids {
         // A range that was not given back: some of its ids may have been seen.
         let next = stored.reserved.map_or(stored.next, |reserved| reserved.max(stored.next));
         let range = SMALLEST_RANGE;
-        Ok(Self { next, reserved: 0, pending: None, range, was_early: false, recorded: stored, stored })
+        Ok(Self { next, settled: next, reserved: 0, pending: None, range, was_early: false, recorded: stored, stored })
     }
 
     /// Decides what is stored. The answer is whether the commit must be durable before it is shown.
@@ -170,7 +180,7 @@ impl Ids {
     }
 
     fn committed(&mut self, ts: u64) {
-        self.stored = self.recorded;
+        (self.stored, self.settled) = (self.recorded, self.next);
         match self.recorded.reserved {
             Some(reserved) if reserved > self.reserved && self.pending.is_none_or(|(end, _)| end < reserved) => {
                 self.pending = Some((reserved, ts));
@@ -213,7 +223,7 @@ mod tests {
     fn ids() -> Ids {
         let stored = StoredIds { next: 1, reserved: None };
         let range = SMALLEST_RANGE;
-        Ids { next: 1, reserved: 0, pending: None, range, was_early: false, recorded: stored, stored }
+        Ids { next: 1, settled: 1, reserved: 0, pending: None, range, was_early: false, recorded: stored, stored }
     }
 
     fn early(durable_ts: u64) -> Showing {
@@ -228,7 +238,7 @@ mod tests {
             ids.next += 1;
             let must_be_durable = ids.record(early(durable_ts));
             ids.committed(*ts);
-            if must_be_durable || ts % flushed_every == 0 {
+            if must_be_durable || ts.is_multiple_of(flushed_every) {
                 durable_ts = *ts;
             }
             must_be_durable

@@ -118,6 +118,7 @@ impl Pipeline {
                 Ok((result, tx.into_changes(showing).map_err(from_engine)?))
             }),
             Err(panic) => {
+                self.take_back_ids();
                 drop((tx, lock, inside));
                 if let Err(error) = self.settle(durability, seen) {
                     tracing::error!(target: "tropism", %error, "what a transaction that panicked has read is not durable");
@@ -128,6 +129,7 @@ impl Pipeline {
         let (result, written) = match ran {
             Ok(ran) => ran,
             Err(error) => {
+                self.take_back_ids();
                 drop(lock);
                 drop(inside);
                 self.settle(durability, seen).map_err(|error| from_engine(error.into()))?;
@@ -149,6 +151,11 @@ impl Pipeline {
             self.wait_durable(applied).map_err(|error| from_engine(error.into()))?;
         }
         Ok((result, applied))
+    }
+
+    /// After a transaction that failed as a whole, while the write lock is held.
+    fn take_back_ids(&self) {
+        self.tables.iter().for_each(|table| table.ids.take_back());
     }
 
     /// Makes what a call has seen durable, or visible.

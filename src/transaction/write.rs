@@ -75,8 +75,8 @@ impl WriteTx {
         self.documents_written
     }
 
-    /// Adds a row and returns its id, which no row of the table ever had and none will have: neither after a rollback of
-    /// this one, nor after the table was dropped and declared again.
+    /// Adds a row and returns its id, which no row of the table ever had and, if this transaction commits, none other will
+    /// have: not after a rollback of a nested part, nor after the table was dropped and declared again.
     ///
     /// # Errors
     ///
