@@ -1,7 +1,7 @@
 //! Real payloads of GitHub: all of them parse, and the handled ones say what was read off by eye.
 
 use super::super::{
-    CheckEvent, CheckStatus, CommentAction, GithubEvent, PullRequestState, ReviewState,
+    CheckEvent, CheckStatus, CommentAction, GithubEvent, ReviewState,
     check::{CheckConclusion, CheckKind},
     parse,
 };
