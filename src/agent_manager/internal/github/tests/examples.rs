@@ -5,6 +5,7 @@ use super::super::{
     check::{CheckConclusion, CheckKind},
     parse,
 };
+use crate::agent_manager::PullRequestState;
 use serde_json::{Value, json};
 
 const HEAD_SHA: &str = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";
