@@ -211,7 +211,8 @@ impl Db {
         self.0.engine.pipeline.now()
     }
 
-    /// The registered functions, by name: kind, visibility, arguments, result.
+    /// Lists the registered functions, in the order of their names: kind, visibility, and the types of the arguments and
+    /// of the result.
     pub fn functions(&self) -> Vec<FunctionDescription> {
         self.0.functions.descriptions()
     }

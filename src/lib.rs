@@ -34,6 +34,48 @@
 //! ```
 //!
 //! **It is not** a SQL database, a network server, or an ORM.
+//!
+//! # Types
+//!
+//! The database knows what every type of a field, an argument or a result is made of ([`Typed`], [`Type`]). Such a type
+//! is one of Rust's own, one that [`schema!`] declares, or any type with serde's traits in [`Json<T>`](Json):
+//!
+//! ```
+//! use tropism::prelude::*;
+//!
+//! #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+//! #[serde(untagged)]
+//! pub enum Setting {
+//!     Number(i64),
+//!     Text(String),
+//! }
+//!
+//! schema! {
+//!     /// Others decide which outcomes there are: `Outcome::Other` holds one that is new.
+//!     pub open enum Outcome { Passed = "passed", Failed = "failed" }
+//!
+//!     /// A plain struct: a value within a row, an argument or a result.
+//!     pub struct Step { name: String, outcome: Outcome, seconds: f64 = 0.0 }
+//!
+//!     pub table Build in "builds" { steps: Vec<Step>, setting: Json<Setting> }
+//! }
+//!
+//! # fn main() -> Result<(), tropism::Error> {
+//! let db = Db::builder().tables::<Build>().in_memory()?;
+//! let step = Step { name: "test".into(), outcome: Outcome::from("timed_out"), seconds: 1.5 };
+//! let build = Build { steps: vec![step], setting: Json(Setting::Number(3)) };
+//! let id = db.write(|tx| tx.insert(build.clone()))?;
+//! assert_eq!(*db.read(|tx| tx.existing(id))?, build);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - What is stored reads back equal, bit by bit for floats.
+//! - A row has changed, and a result is delivered, if its stored form is another one; `==` is not asked.
+//! - Equal arguments are one live query.
+//! - A job is given what was scheduled. Arguments that would not read back the same are refused when they are scheduled.
+//!
+//! [`schema!`] and the README say what the limits are.
 
 #![deny(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used))]

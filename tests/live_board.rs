@@ -18,7 +18,7 @@ use std::{io::Write, path::Path};
 use board::Board;
 use flate2::{Compression, write::GzEncoder};
 use history::{Change, Fields, Malformed};
-use schema::{Comment, Dependency, Label, Task};
+use schema::{Comment, Dependency, Label, Status, Task};
 use serde_json::json;
 use tropism::{Outcome, prelude::*};
 
@@ -150,7 +150,7 @@ fn a_line_that_is_no_change_is_counted_and_does_not_stop_the_history() {
         b"\xff\xfe",
         b"",
         br#"{"op":"explode","id":"bd-1"}"#,
-        br#"{"op":"patch","id":"bd-1","set":{"status":"on fire"}}"#,
+        br#"{"op":"patch","id":"bd-1","set":{"status":["on fire"]}}"#,
         br#"{"op":"patch","id":"bd-1","set":{"title":"Land"}}"#,
     ];
     let read = history::read(&written(&folder, "changes.jsonl", &lines.join(&b'\n'))).unwrap();
@@ -162,6 +162,32 @@ fn a_line_that_is_no_change_is_counted_and_does_not_stop_the_history() {
     assert!(refused[0].to_string().contains("on fire"), "{}", refused[0]);
     let expected = fields(json!({"id": "bd-1", "title": "Land", "status": "open"}));
     assert_eq!(check::tasks(&db, &[expected]).unwrap(), [""; 0]);
+}
+
+#[test]
+fn words_and_numbers_that_were_never_seen_lose_nothing_and_are_shown() {
+    let db = in_memory();
+    let live = Board::watch(&db, "ada").unwrap();
+    let task = |id: &str, status: &str| {
+        fields(json!({"id": id, "title": "x", "status": status, "issue_type": "ritual", "priority": 300,
+            "dependencies": [{"depends_on_id": "bd-9", "type": "haunts"}]}))
+    };
+    let tasks = [task("bd-1", "on fire"), task("bd-2", "on fire"), task("bd-3", "Closed"), task("bd-4", "")];
+    let lines = tasks.iter().map(|task| json!({"op": "insert", "id": task["id"], "doc": task}));
+    assert_eq!(play_lines(&db, &lines.collect::<Vec<_>>()), [0; 0]);
+    assert_eq!(check::tasks(&db, &tasks).unwrap(), [""; 0]);
+    assert_eq!(check::indexes(&db).unwrap(), [""; 0]);
+    assert_eq!(check::live_queries(&db, &live).unwrap(), [""; 0]);
+
+    let columns = db.read(board::columns).unwrap();
+    let counts: Vec<_> = columns.iter().map(|(status, count)| (status.as_str(), *count)).collect();
+    assert_eq!(counts[Status::ALL.len()..], [("", 1), ("Closed", 1), ("on fire", 2)]);
+    assert!(counts[..Status::ALL.len()].iter().all(|(_, count)| *count == 0), "{counts:?}");
+    assert_eq!(db.read(|tx| tx.query(Task::by_status_and_priority).eq(Status::from("on fire")).count()).unwrap(), 2);
+
+    play_lines(&db, &[json!({"op": "patch", "id": "bd-1", "set": {"status": "closed"}})]);
+    let columns = db.read(board::columns).unwrap();
+    assert!(columns.contains(&(Status::Closed, 1)) && columns.contains(&(Status::from("on fire"), 1)), "{columns:?}");
 }
 
 #[test]

@@ -203,6 +203,20 @@ fn only_the_base_names_redb() {
 }
 
 #[test]
+fn nothing_names_the_serializer_that_stored_rows_earlier() {
+    // In pieces, so that this file does not hold what it looks for.
+    let name = ["bin", "code"].concat();
+    let others = ["README.md", "Cargo.toml", "docs/architecture.md", "docs/format.md"].map(|file| root().join(file));
+    let sources = ["src", "tests", "examples"].into_iter().flat_map(|folder| files(folder, "rs"));
+    let mut found = Vec::new();
+    for source in sources.chain(others.map(|path| Source::read(&path))) {
+        let named = source.lines().filter(|(_, text)| text.to_lowercase().contains(&name));
+        found.extend(named.map(|(line, _)| source.at(line, &format!("names {name}"))));
+    }
+    none(found);
+}
+
+#[test]
 fn no_file_names_a_floor_above_its_own() {
     // What is no module of the root's is re-exported by it, and so belongs to the roof.
     let floor_of = |module: &str| FLOORS.iter().position(|floor| floor.contains(&module)).unwrap_or(ROOF);

@@ -196,10 +196,11 @@ fn pull_requests(view: &View) -> Vec<Row> {
 
 fn pull_request(board: &PullRequestBoard) -> [Row; 2] {
     let pull_request = &board.pull_request;
-    let look = match (pull_request.state, pull_request.review) {
+    let look = match (&pull_request.state, &pull_request.review) {
         (PullRequestState::Merged, _) => Look::Good,
         (PullRequestState::Closed, _) | (PullRequestState::Open, Review::ChangesRequested) => Look::Bad,
         (PullRequestState::Draft | PullRequestState::Open, _) => Look::Busy,
+        (PullRequestState::Other(_), _) => Look::Usual,
     };
     let check = board
         .checks

@@ -1,8 +1,10 @@
 //! What the board shows: each part an ordinary query, and each subscribed to as it is.
 
+use std::ops::Bound;
+
 use tropism::{Error, Ts, prelude::*};
 
-use crate::schema::{Dependency, Status, Task};
+use crate::schema::{Dependency, DependencyKind, Status, Task};
 
 /// Each column with the number of its tasks.
 pub type Columns = Vec<(Status, usize)>;
@@ -11,10 +13,26 @@ pub type Tasks = Vec<Doc<Task>>;
 /// Rows in each list.
 const SHOWN: usize = 8;
 
-/// How many tasks stand in each column.
+/// How many tasks stand in each column. Words that the board does not know are columns after the others.
 pub fn columns(tx: &ReadTx) -> Result<Columns, Error> {
-    let count = |status: &Status| Ok((*status, tx.query(Task::by_status_and_priority).eq(*status).count()?));
-    Status::ALL.iter().map(count).collect()
+    let known = Status::ALL.iter().cloned();
+    let others = statuses(tx)?.into_iter().filter(|status| matches!(status, Status::Other(_)));
+    let count = |status: Status| {
+        let count = tx.query(Task::by_status_and_priority).eq(status.clone()).count()?;
+        Ok((status, count))
+    };
+    known.chain(others).map(count).collect()
+}
+
+/// Every status that a task has. Reads one task of each.
+fn statuses(tx: &ReadTx) -> Result<Vec<Status>, Error> {
+    let mut found: Vec<Status> = Vec::new();
+    loop {
+        let after = found.last().map_or(Bound::Unbounded, |last| Bound::Excluded(last.clone()));
+        let next = tx.query(Task::by_status_and_priority).range((after, Bound::Unbounded)).first()?;
+        let Some(task) = next else { return Ok(found) };
+        found.push(task.status.clone());
+    }
 }
 
 /// The most urgent open tasks of which no dependency is left to do.
@@ -36,7 +54,7 @@ fn waits(tx: &ReadTx, task: &Doc<Task>) -> Result<bool, Error> {
     for dependency in tx.query(Dependency::by_task).eq(task.id()).iter()? {
         let dependency = dependency?;
         // A parent, or a task that is only related, holds nobody up.
-        if dependency.kind != "blocks" {
+        if dependency.kind != DependencyKind::Blocks {
             continue;
         }
         let other = tx.query(Task::by_key).eq(&dependency.depends_on).unique()?;

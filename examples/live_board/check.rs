@@ -76,7 +76,7 @@ pub fn indexes(db: &Db) -> Result<Vec<String>, Error> {
     db.read(|tx| {
         let differ = [
             differs(tx, Task::by_id, Task::by_key, |task| task.key.clone())?,
-            differs(tx, Task::by_id, Task::by_status_and_priority, |task| (task.status, task.priority))?,
+            differs(tx, Task::by_id, Task::by_status_and_priority, |task| (task.status.clone(), task.priority))?,
             differs(tx, Task::by_id, Task::by_assignee, |task| task.assignee.clone())?,
             differs(tx, Task::by_id, Task::by_updated, |task| task.updated_at)?,
             differs(tx, Label::by_id, Label::by_task, |label| label.task)?,

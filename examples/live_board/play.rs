@@ -7,7 +7,7 @@ use tropism::{Ts, prelude::*};
 
 use crate::{
     history::{Change, Fields, Malformed},
-    schema::{Comment, Dependency, Label, Status, Task},
+    schema::{Comment, Dependency, DependencyKind, Label, Status, Task},
 };
 
 /// Why a change could not be played.
@@ -120,7 +120,7 @@ fn set_field(task: &mut Task, field: &str, value: &Value) -> Result<(), Problem>
         "description" => task.description = parsed(field, value, "text")?,
         "status" => task.status = parsed(field, value, "status")?,
         "issue_type" => task.kind = parsed(field, value, "text")?,
-        "priority" => task.priority = parsed(field, value, "small number")?,
+        "priority" => task.priority = parsed(field, value, "number")?,
         "assignee" => task.assignee = parsed(field, value, "text")?,
         "created_at" => task.created_at = time(field, value)?,
         "updated_at" => task.updated_at = time(field, value)?,
@@ -139,7 +139,7 @@ fn set_field(task: &mut Task, field: &str, value: &Value) -> Result<(), Problem>
 #[derive(Deserialize)]
 struct ToldDependency {
     depends_on_id: String,
-    r#type: String,
+    r#type: DependencyKind,
     #[serde(flatten)]
     others: Fields,
 }

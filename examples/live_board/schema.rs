@@ -3,8 +3,8 @@
 use tropism::prelude::*;
 
 schema! {
-    /// Where a task stands, in the order of the board's columns.
-    pub enum Status {
+    /// Where a task stands, in the order of the board's columns. A history may have other words, which are columns too.
+    pub open enum Status {
         Open = "open",
         InProgress = "in_progress",
         Blocked = "blocked",
@@ -14,6 +14,24 @@ schema! {
         Tombstone = "tombstone",
     }
 
+    /// What kind of work a task is.
+    pub open enum Kind {
+        Task = "task",
+        Bug = "bug",
+        Feature = "feature",
+        Epic = "epic",
+        Chore = "chore",
+    }
+
+    /// How a task is related to another.
+    pub open enum DependencyKind {
+        /// It waits for the other.
+        Blocks = "blocks",
+        ParentChild = "parent-child",
+        DiscoveredFrom = "discovered-from",
+        Related = "related",
+    }
+
     /// One piece of work. What hangs on it (labels, dependencies, comments) has tables of its own and goes with it.
     pub table Task in "tasks" {
         /// The name by which people know it: `bd-12`.
@@ -21,9 +39,9 @@ schema! {
         title: String,
         description: Option<String>,
         status: Status,
-        kind: Option<String>,
+        kind: Option<Kind>,
         /// 0 is the most urgent.
-        priority: Option<u8>,
+        priority: Option<i64>,
         assignee: Option<String>,
         created_at: Option<Timestamp>,
         updated_at: Option<Timestamp>,
@@ -46,7 +64,7 @@ schema! {
     pub table Dependency in "dependencies" {
         task: Id<Task>,
         depends_on: String,
-        kind: String,
+        kind: DependencyKind,
         others: Vec<(String, String)>,
     } with {
         index by_task (task) on delete cascade;

@@ -13,7 +13,7 @@ use tropism::{Ts, prelude::*};
 
 use crate::{
     board::{Board, Columns, Seen, Tasks},
-    schema::Task,
+    schema::{Status, Task},
 };
 
 /// How to show the board.
@@ -187,7 +187,8 @@ impl<'a> View<'a> {
 
     fn line(&self, progress: &Progress) -> String {
         let columns = self.columns.iter().flat_map(|seen| &seen.value);
-        let counts: Vec<String> = columns.map(|(status, count)| format!("{status} {count}")).collect();
+        let counts: Vec<String> =
+            columns.map(|(status, count)| format!("{} {count}", plain(status.as_str()))).collect();
         let ready = self.ready.as_ref().map_or(0, |seen| seen.value.len());
         let latest = self.recent.as_ref().and_then(|seen| seen.value.first().map(title)).unwrap_or_default();
         let percent = progress.played() * 100 / progress.total.max(1);
@@ -221,7 +222,11 @@ impl<'a> View<'a> {
         const BAR: usize = 18;
         let columns = self.columns.iter().flat_map(|seen| &seen.value);
         let most = columns.clone().map(|(_, count)| *count).max().unwrap_or_default().max(1);
-        columns.map(|(status, count)| format!("  {status:<12}{count:>5} {}", "▪".repeat(count * BAR / most))).collect()
+        let column = |(status, count): &(Status, usize)| {
+            let name: String = plain(status.as_str()).chars().take(12).collect();
+            format!("  {name:<12}{count:>5} {}", "▪".repeat(count * BAR / most))
+        };
+        columns.map(column).collect()
     }
 }
 
@@ -231,7 +236,7 @@ fn rows(tasks: Option<&Arc<Seen<Tasks>>>, mark: fn(&Task) -> String) -> Vec<Stri
 }
 
 fn status(task: &Task) -> String {
-    format!("{:<11}", task.status)
+    format!("{:<11}", plain(task.status.as_str()))
 }
 
 fn urgency(task: &Task) -> String {

@@ -81,8 +81,8 @@ schema! {
         Failed = "failed",
     }
 
-    /// Where a pull request stands.
-    pub enum PullRequestState {
+    /// Where a pull request stands. GitHub decides which states there are.
+    pub open enum PullRequestState {
         /// Not for review yet.
         Draft = "draft",
         /// For review.
@@ -93,8 +93,8 @@ schema! {
         Closed = "closed",
     }
 
-    /// What its reviewers say of a pull request.
-    pub enum Review {
+    /// What its reviewers say of a pull request. GitHub decides what they can say.
+    pub open enum Review {
         /// Nothing that decides.
         Pending = "pending",
         /// Yes.
@@ -125,8 +125,8 @@ schema! {
         Dismissed = "dismissed",
     }
 
-    /// How far a check has come.
-    pub enum CheckStatus {
+    /// How far a check has come. GitHub decides which stages there are.
+    pub open enum CheckStatus {
         /// It waits.
         Queued = "queued",
         /// It runs.

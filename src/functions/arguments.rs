@@ -4,7 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    encoding::{Typed, encode_value},
+    encoding::{Type, Typed, encode_value},
     error::JsonError,
     schema::{NonFinite, UnknownFields, exact_text, from_json, from_json_text, to_json_text},
 };
@@ -20,6 +20,8 @@ pub(super) struct WrongArguments {
 /// by hand, by serde.
 #[derive(Debug)]
 pub struct Arguments<F> {
+    /// What they are made of, where that is known.
+    of: Option<fn() -> &'static Type>,
     read: fn(&Value) -> Result<F, WrongArguments>,
     read_stored: fn(&str) -> Result<F, WrongArguments>,
     store: fn(&F) -> Result<String, String>,
@@ -32,6 +34,7 @@ impl<F: Typed> Arguments<F> {
     /// By what they are made of.
     pub fn typed() -> Self {
         Self {
+            of: Some(Type::of::<F>),
             read: |json| Ok(from_json(json, UnknownFields::Refuse)?),
             read_stored: |text| Ok(from_json_text(text, UnknownFields::Ignore)?),
             store: |arguments| {
@@ -49,6 +52,7 @@ impl<F: Serialize + DeserializeOwned> Arguments<F> {
     /// By serde.
     pub(super) fn of_serde() -> Self {
         Self {
+            of: None,
             read: |json| serde_path_to_error::deserialize(json).map_err(WrongArguments::of_serde),
             read_stored: |text| {
                 let mut json = serde_json::Deserializer::from_str(text);
@@ -62,6 +66,11 @@ impl<F: Serialize + DeserializeOwned> Arguments<F> {
 }
 
 impl<F> Arguments<F> {
+    /// What they are made of: a struct. `None` if only serde can tell.
+    pub(super) fn of(&self) -> Option<&'static Type> {
+        self.of.map(|of| of())
+    }
+
     /// From what somebody gives. Unknown fields are errors where the fields are known.
     pub(super) fn read(&self, json: &Value) -> Result<F, WrongArguments> {
         (self.read)(json)

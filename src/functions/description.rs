@@ -1,4 +1,4 @@
-//! What is said of a function: its kind, who may call it, its arguments.
+//! What a function says of itself: its kind, who may call it, its arguments.
 
 use std::fmt;
 
@@ -78,14 +78,14 @@ impl Serialize for Visibility {
     }
 }
 
-/// What is said of a function.
+/// What a function says of itself, in words. [`FunctionDescription`](crate::FunctionDescription) adds the types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
     /// What it does.
     pub text: &'static str,
     /// Its arguments; `None` where they are not described. Where they are, a call by name may give no others.
     pub arguments: Option<&'static [ArgumentDescription]>,
-    /// The type of its result.
+    /// The type of its result, as the source has it.
     pub output: &'static str,
 }
 
@@ -94,7 +94,8 @@ pub struct Description {
 pub struct ArgumentDescription {
     /// Its name in JSON.
     pub name: &'static str,
-    /// Its type in Rust; an `Option` may be left out.
+    /// Its type as the source has it, for people. An `Option` may be left out.
+    /// [`FunctionDescription::argument_type`](crate::FunctionDescription::argument_type) says what the type is made of.
     pub type_name: &'static str,
     /// What it means.
     pub text: &'static str,

@@ -14,7 +14,9 @@ use crate::{
 
 /// What all functions have in common. The function is the struct of its arguments; in JSON they are an object.
 ///
-/// [`functions!`](crate::functions!) writes it, and so can a host:
+/// [`functions!`](crate::functions!) writes it, and so can a host. Then serde reads and writes the arguments. The engine
+/// does not know what they are made of: [`Db::functions`](crate::Db::functions) lists no structure, unknown fields are
+/// errors only if serde's attributes say so, and two calls share a live query if their JSON and `==` agree.
 ///
 /// ```
 /// use tropism::{Function, Query, prelude::*};
@@ -61,7 +63,7 @@ pub trait Function: Serialize + DeserializeOwned + Send + Sync + 'static {
         Arguments::of_serde()
     }
 
-    /// What is said of it, for those who list functions.
+    /// Describes it, for those who list functions.
     fn describe() -> Description {
         Description { text: "", arguments: None, output: std::any::type_name::<Self::Output>() }
     }

@@ -11,7 +11,7 @@ use super::{
     call,
     description::FunctionKind,
     environment::Resource,
-    function::{Mutation, Query},
+    function::{Function, Mutation, Query},
     registry::{Entry, FunctionDescription, Runner},
 };
 use crate::schema::{TableOps, Tables};
@@ -76,19 +76,19 @@ impl Registration {
     /// Adds a query.
     pub fn query<Q: Query>(&mut self) -> &mut Self {
         let runner = Runner::Query { call: call::query::<Q>, subscribe: call::subscribe::<Q> };
-        self.entry::<Q>(FunctionDescription::of::<Q>(FunctionKind::Query), runner)
+        self.entry::<Q>(FunctionKind::Query, runner)
     }
 
     /// Adds a mutation.
     pub fn mutation<M: Mutation>(&mut self) -> &mut Self {
         let runner = Runner::Mutation { call: call::mutation::<M>, run: call::mutation_in::<M> };
-        self.entry::<M>(FunctionDescription::of::<M>(FunctionKind::Mutation), runner)
+        self.entry::<M>(FunctionKind::Mutation, runner)
     }
 
     /// Adds an action.
     pub fn action<A: Action>(&mut self) -> &mut Self {
         let runner = Runner::Action { call: call::action::<A>, run: call::action_in::<A> };
-        self.entry::<A>(FunctionDescription::of::<A>(FunctionKind::Action), runner)
+        self.entry::<A>(FunctionKind::Action, runner)
     }
 
     /// Adds what another module registers.
@@ -105,9 +105,16 @@ impl Registration {
         self
     }
 
-    fn entry<F: 'static>(&mut self, description: FunctionDescription, runner: Runner) -> &mut Self {
-        let (type_name, type_id) = (std::any::type_name::<F>(), TypeId::of::<F>());
-        self.entries.push(Entry { description, type_name, type_id, runner });
+    fn entry<F: Function>(&mut self, kind: FunctionKind, runner: Runner) -> &mut Self {
+        self.entries.push(Entry {
+            name: F::NAME,
+            kind,
+            visibility: F::VISIBILITY,
+            describe: FunctionDescription::of::<F>,
+            type_name: std::any::type_name::<F>(),
+            type_id: TypeId::of::<F>(),
+            runner,
+        });
         self
     }
 }

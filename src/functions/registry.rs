@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     action::ActionContext,
-    description::{ArgumentDescription, Caller, FunctionKind, Visibility},
+    description::{ArgumentDescription, Caller, Description, FunctionKind, Visibility},
     engine::Engine,
     environment::{Environment, Resource},
     errors::CallError,
@@ -15,9 +15,33 @@ use super::{
     json_subscription::JsonSubscription,
     stats::Stats,
 };
-use crate::{error::RegistrationError, time::Clock, transaction::WriteTx};
+use crate::{encoding::Type, error::RegistrationError, time::Clock, transaction::WriteTx};
 
-/// What is said of a registered function.
+/// What is known of a registered function: [`Db::functions`](crate::Db::functions) lists all of them.
+///
+/// Types are there twice: as the source has them, for people, and by their structure ([`Type`]), for programs. The
+/// result's structure is always known. That of the arguments is known for functions of
+/// [`functions!`](crate::functions!); a [`Function`] written by hand reads its arguments with serde, which does not say
+/// what it accepts.
+///
+/// ```
+/// use tropism::{Type, prelude::*};
+///
+/// schema! { pub table Task in "tasks" { title: String } }
+///
+/// functions! {
+///     pub module Board;
+///     pub mutation AddTask in "tasks:add" { title: String, is_urgent: Option<bool> } -> Id<Task> |tx| {
+///         tx.insert(Task { title })
+///     }
+/// }
+///
+/// let db = Db::builder().tables::<Task>().module(Board).in_memory()?;
+/// let add = &db.functions()[0];
+/// assert_eq!(add.output_type, &Type::Id("tasks".to_owned()));
+/// assert_eq!(add.argument_type("isUrgent"), Some(&Type::Optional(Box::new(Type::Bool))));
+/// # Ok::<(), tropism::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FunctionDescription {
@@ -31,15 +55,35 @@ pub struct FunctionDescription {
     pub text: &'static str,
     /// Its arguments; `None` where they are not described.
     pub arguments: Option<&'static [ArgumentDescription]>,
-    /// The type of its result.
+    /// The struct of its arguments: a [`Type::Struct`]. `None` where serde reads them.
+    pub arguments_type: Option<&'static Type>,
+    /// The type of its result, as the source has it.
     pub output: &'static str,
+    /// What the type of its result is made of.
+    pub output_type: &'static Type,
 }
 
 impl FunctionDescription {
     pub(super) fn of<F: Function>(kind: FunctionKind) -> Self {
-        let described = F::describe();
-        let (name, visibility) = (F::NAME, F::VISIBILITY);
-        Self { name, kind, visibility, text: described.text, arguments: described.arguments, output: described.output }
+        let Description { text, arguments, output } = F::describe();
+        Self {
+            name: F::NAME,
+            kind,
+            visibility: F::VISIBILITY,
+            text,
+            arguments,
+            arguments_type: F::arguments().of(),
+            output,
+            output_type: Type::of::<F::Output>(),
+        }
+    }
+
+    /// What the type of one argument is made of, by its name in JSON. `None` if there is no such argument, or if serde
+    /// reads the arguments.
+    #[must_use]
+    pub fn argument_type(&self, name: &str) -> Option<&'static Type> {
+        let Some(Type::Struct(arguments)) = self.arguments_type else { return None };
+        arguments.fields.iter().find(|field| field.json_name == name).map(|field| &field.of)
     }
 }
 
@@ -70,7 +114,11 @@ impl Serialize for ArgumentDescription {
 /// A function without its type.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    pub(super) description: FunctionDescription,
+    pub(super) name: &'static str,
+    pub(super) kind: FunctionKind,
+    pub(super) visibility: Visibility,
+    /// Describes it. Most programs never ask, and defaults of arguments are the host's code.
+    pub(super) describe: fn(FunctionKind) -> FunctionDescription,
     pub(super) type_name: &'static str,
     pub(super) type_id: TypeId,
     pub(super) runner: Runner,
@@ -111,7 +159,7 @@ impl Functions {
     ) -> Result<Self, RegistrationError> {
         let mut by_name: HashMap<&'static str, Entry> = HashMap::new();
         for entry in entries {
-            let name = entry.description.name;
+            let name = entry.name;
             if !is_function_name(name) {
                 return Err(RegistrationError::FunctionName { name });
             }
@@ -137,7 +185,7 @@ impl Functions {
 
     /// Every function, by name.
     pub(crate) fn descriptions(&self) -> Vec<FunctionDescription> {
-        let mut descriptions: Vec<_> = self.entries.values().map(|entry| entry.description.clone()).collect();
+        let mut descriptions: Vec<_> = self.entries.values().map(|entry| (entry.describe)(entry.kind)).collect();
         descriptions.sort_by_key(|description| description.name);
         descriptions
     }
@@ -174,7 +222,7 @@ impl Functions {
         match entry.runner {
             Runner::Query { subscribe, .. } => subscribe(engine, arguments),
             Runner::Mutation { .. } | Runner::Action { .. } => {
-                let (name, kind) = (entry.description.name, entry.description.kind);
+                let (name, kind) = (entry.name, entry.kind);
                 Err(CallError::WrongKind { name, kind, wanted: "query" })
             }
         }
@@ -183,8 +231,8 @@ impl Functions {
     fn callable(&self, name: &str, caller: Caller) -> Result<&Entry, CallError> {
         let unknown = || CallError::UnknownFunction { name: name.to_owned() };
         let entry = self.find(name).ok_or_else(unknown)?;
-        match (entry.description.visibility, caller) {
-            (Visibility::Internal, Caller::Client) => Err(CallError::Internal { name: entry.description.name }),
+        match (entry.visibility, caller) {
+            (Visibility::Internal, Caller::Client) => Err(CallError::Internal { name: entry.name }),
             (Visibility::Internal, Caller::Host) | (Visibility::Public, _) => Ok(entry),
         }
     }
@@ -193,7 +241,7 @@ impl Functions {
 impl Entry {
     /// What it is called and how it is run.
     pub(crate) fn runner(&self) -> (&'static str, Runner) {
-        (self.description.name, self.runner)
+        (self.name, self.runner)
     }
 }
 

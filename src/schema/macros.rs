@@ -1,4 +1,4 @@
-//! The [`schema!`](crate::schema!) macro: reads enums, tables and their `with` blocks one after the other.
+//! The [`schema!`](crate::schema!) macro: reads enums, structs, tables and their `with` blocks one after the other.
 //!
 //! What an error must be able to point at is captured as `tt`: an `ident` or `literal` loses its place in the user's
 //! file once it is an expression or a type.
@@ -45,26 +45,38 @@
 /// assert_eq!(by_category.name(), "by_project_and_category");
 /// ```
 ///
-/// **An enum** is a text to the outside (`as_str`, `Display`, `FromStr`, serde) and one byte in keys, in the order of
-/// its variants; append new ones at the end, or the indexes over it are rebuilt. It derives `Clone`, `Copy`, `Debug`,
-/// `PartialEq`, `Eq`, `PartialOrd`, `Ord` and `Hash`.
+/// # Enums
 ///
-/// **An open enum** has one variant more, `Other(String)`, for every text that is none of the others. It is made from a
-/// text (`From`, `FromStr`), and equal to another if their texts are equal. It is its text in keys, so it sorts as text,
-/// and new variants may stand anywhere. It derives `Clone` and `Debug`, and is not `Copy`.
+/// **An enum** is a text in rows and in JSON (`as_str`, `Display`, `FromStr`, serde). In keys it is one byte, in the
+/// order of its variants: append new variants at the end, or the indexes over it are rebuilt. It has at most 256
+/// variants. A text that is none of them is an error. It derives `Clone`, `Copy`, `Debug`, `PartialEq`, `Eq`,
+/// `PartialOrd`, `Ord` and `Hash`.
 ///
-/// **A struct** has fields that are all `pub`. It derives `Clone`, `Debug` and `PartialEq`, and is a JSON object with
-/// camelCase names. A struct may contain itself, in a `Vec`, an `Option<Box<…>>` or a map.
+/// **An open enum** is for values that somebody else decides. Its variant `Other(String)` holds every text that is none
+/// of the others, so no such text is ever an error or lost. It is made from a text (`From`, `FromStr`), and two values
+/// are equal if their texts are. In keys it is its text, so it sorts as text, and new variants may stand anywhere. It
+/// implements `Clone`, `Debug`, `PartialEq`, `Eq`, `PartialOrd`, `Ord` and `Hash`, and is not `Copy`.
 ///
-/// **A table** is such a struct, whose values are rows. The type of a field is [`Typed`](crate::Typed), `Clone`, `Debug`
-/// and `PartialEq`; any type of serde's is one as [`Json<T>`](crate::Json).
+/// # Structs and tables
+///
+/// **A struct** is for values within rows, arguments and results. Its fields are all `pub`. It derives `Clone`, `Debug`
+/// and `PartialEq`, and is a JSON object with camelCase names. A struct may contain itself, in a `Vec`, an
+/// `Option<Box<…>>` or a map.
+///
+/// **A table** is a struct whose values are rows.
+///
+/// The fields of both:
+/// - The type is [`Typed`](crate::Typed), `Clone`, `Debug` and `PartialEq`. Any type with serde's traits is one as
+///   [`Json<T>`](crate::Json). Other types do not compile.
 /// - `priority: u8 = 0` gives a default: to rows that were written before the field existed, and to JSON that lacks it,
 ///   for which it is computed once in a process.
 /// - `title was "name": String` reads what earlier rows have as `name`.
 ///
+/// # Indexes, references, conversions
+///
 /// **In the `with` block**, each statement ends in `;`:
 /// - `index name (a, b)` keeps one entry per row, `unique name (a)` allows one row per key, `multi name (a)` over a
-///   `Vec` keeps one entry per distinct element. Up to six fields. The constant `Table::name` is the index's
+///   `Vec` keeps one entry per distinct element. The constant `Table::name` is the index's
 ///   [`Index`](crate::Index); every table has `by_id`, over its ids.
 /// - `on delete cascade`, `restrict` or `set null` after the fields makes the first one, an `Id<…>` or `Option<Id<…>>`,
 ///   a reference: it must point at a row that exists, and the words say what deleting that row does to this one.
@@ -95,14 +107,28 @@
 ///
 /// Docs and attributes are carried through, for enums, variants, structs, tables, fields and indexes.
 ///
-/// Tables may refer to each other in any order, and to those of another `schema!`. The compiler's recursion limit ends
-/// one `schema!` at some hundred items: enums, structs, tables, and the statements of the last `with` block.
+/// # Guarantees
+///
+/// - What is stored reads back equal, bit by bit for floats.
+/// - Change is decided by the stored form and not by `==`: a patch that changes a bit is stored, and a result whose
+///   stored form is equal is not delivered again.
+/// - Equal arguments of a query are one live query, whatever the order in a map or a set.
+/// - The stored form depends on the declared type alone, and the database holds a description of it. A type that
+///   changed is noticed when the database opens, within nested structs and enums too, but not within a `Json<T>`.
+///
+/// # Limits
+///
+/// - The compiler's recursion limit ends one `schema!` at some hundred items: enums, structs, tables, and the statements
+///   of the last `with` block. Several `schema!`s may refer to each other's items, in any order.
+/// - An index has up to six fields, and a key with the row's id up to 4,096 bytes. A `Json<T>` cannot be a part of one.
+/// - In keys 0.0 and −0.0 are one value, and every NaN is one value after all numbers.
+/// - Structs may be 100 within each other.
 #[macro_export]
 macro_rules! schema {
     ($($items:tt)*) => { $crate::__schema_items! { [] $($items)* } };
 }
 
-/// Reads the next enum or table; `[…]` has the names of the tables so far.
+/// Reads the next enum, struct or table; `[…]` has the names of the tables so far.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __schema_items {

@@ -120,6 +120,7 @@ fn every_function_says_what_it_does_and_every_argument_has_a_type() {
         for argument in arguments {
             assert!(is_camel_case(argument.name), "{name}: {}", argument.name);
             assert!(!argument.type_name.is_empty(), "{name}: {} has no type", argument.name);
+            assert!(function.argument_type(argument.name).is_some(), "{name}: {} has no structure", argument.name);
         }
     }
 }

@@ -134,3 +134,30 @@ fn functions_can_be_listed_with_their_arguments_and_results() {
     let record = functions.iter().find(|function| function.name == "events:record").unwrap();
     assert_eq!(record.visibility, Visibility::Internal);
 }
+
+#[test]
+fn functions_say_what_their_arguments_and_results_are_made_of() {
+    use tropism::{IntegerType, Type};
+
+    let (db, _) = board();
+    let functions = db.functions();
+    let find = |name: &str| functions.iter().find(|function| function.name == name).unwrap();
+    let add = find("tasks:add");
+    let number = Type::Integer(IntegerType { is_signed: false, bits: 64 });
+    assert_eq!(
+        add.argument_type("projectId"),
+        Some(&Type::Id("projects".to_owned())),
+        "the table, whatever Rust calls it"
+    );
+    assert_eq!(add.argument_type("title"), Some(&Type::Text));
+    assert_eq!(add.argument_type("limit"), Some(&number));
+    let labels = Type::Optional(Box::new(Type::List(Box::new(Type::Text))));
+    assert_eq!(add.argument_type("labels"), Some(&labels));
+    assert_eq!((add.argument_type("project_id"), add.argument_type("colour")), (None, None), "names are those in JSON");
+    assert_eq!(add.output_type, &Type::Id("tasks".to_owned()));
+
+    let Some(Type::Struct(arguments)) = add.arguments_type else { panic!("{:?}", add.arguments_type) };
+    let has_default: Vec<_> = arguments.fields.iter().map(|field| field.default.is_some()).collect();
+    assert_eq!(has_default, [false, false, true, false]);
+    assert_eq!(find("tasks:listByProject").output_type, Type::of::<Vec<Doc<Task>>>());
+}

@@ -210,6 +210,11 @@ fn a_function_can_be_written_by_hand() {
     assert_eq!(*db.query(CountEvents { at_most: 3 }).unwrap(), 1);
     let by_name = db.call("events:count", serde_json::json!({ "at_most": 3 }), Caller::Client).unwrap();
     assert_eq!(by_name, serde_json::json!(1));
+
+    let listed = db.functions().into_iter().find(|function| function.name == "events:count").unwrap();
+    assert_eq!((listed.arguments, listed.arguments_type), (None, None), "only serde knows what it reads");
+    assert_eq!(listed.argument_type("at_most"), None);
+    assert_eq!(listed.output_type, tropism::Type::of::<usize>(), "the result is known all the same");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod repositories;
 mod seconds;
 mod shared_data;
 mod signature;
+mod words;
 
 use std::time::Duration;
 

@@ -20,7 +20,10 @@ fn every_real_payload_ends_processed_or_ignored() {
     let PullRequest { title, author, state, head_branch, base_branch, head_sha, additions, .. } = &*board.pull_request;
     assert_eq!((title.as_str(), author.as_str()), ("Update the README with new information.", "Codertocat"));
     assert_eq!((head_branch.as_str(), base_branch.as_str(), *additions), (BRANCH, "master", 1));
-    assert_eq!((*state, head_sha.as_str()), (PullRequestState::Closed, "ec26c3e57ca3a959ca5aad62de7213c562f8c821"));
+    assert_eq!(
+        (state.clone(), head_sha.as_str()),
+        (PullRequestState::Closed, "ec26c3e57ca3a959ca5aad62de7213c562f8c821")
+    );
     assert_eq!(board.task.as_ref().map(Doc::id), Some(task));
     assert_eq!(desk.task(task).category, Category::InProgress, "closed unmerged");
     let comment = board.comments.iter().find(|comment| comment.source_id.ends_with("284312630")).unwrap();
@@ -62,7 +65,8 @@ fn a_late_event_moves_nothing_backwards() {
     }
     assert_eq!(desk.task(task).category, Category::Done);
     let board = desk.board(REPOSITORY, 7);
-    assert_eq!((board.pull_request.state, board.pull_request.head_sha.as_str()), (PullRequestState::Merged, "bbb"));
+    let row = &board.pull_request;
+    assert_eq!((&row.state, row.head_sha.as_str()), (&PullRequestState::Merged, "bbb"));
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn each_reviewers_last_word_counts() {
 fn checks_belong_to_the_pull_request_whose_newest_commit_they_are_of() {
     let desk = Desk::new();
     let names = |desk: &Desk| -> Vec<_> {
-        desk.board(REPOSITORY, 7).checks.iter().map(|check| (check.head_sha.clone(), check.status)).collect()
+        desk.board(REPOSITORY, 7).checks.iter().map(|check| (check.head_sha.clone(), check.status.clone())).collect()
     };
     desk.send(&check_run(1, "aaa", "completed", 1)).unwrap();
     desk.send(&check_run(2, "bbb", "in_progress", 2)).unwrap();

@@ -8,6 +8,8 @@ use super::{order::standing, *};
 #[derive(Debug, Clone)]
 struct Real {
     state: &'static str,
+    /// Whether it is a draft, also while it is closed.
+    is_draft: bool,
     title: String,
     base: String,
     sha: String,
@@ -18,7 +20,8 @@ struct Real {
 impl Real {
     fn new(state: &'static str) -> Self {
         let (title, base, sha) = ("Title 0".to_owned(), "main".to_owned(), "sha-0".to_owned());
-        let mut real = Self { state, title, base, sha, second: 0, sent: Vec::new() };
+        let is_draft = state == "draft";
+        let mut real = Self { state, is_draft, title, base, sha, second: 0, sent: Vec::new() };
         real.send("opened", json!({}));
         real
     }
@@ -30,7 +33,7 @@ impl Real {
             "pull_request": {
                 "number": 7, "title": self.title, "html_url": "https://example.com/7", "user": { "login": "ada" },
                 "body": null, "state": if self.state == "closed" { "closed" } else { "open" },
-                "draft": self.state == "draft", "merged": false, "merged_at": null,
+                "draft": self.is_draft, "merged": false, "merged_at": null,
                 "head": { "ref": BRANCH, "sha": self.sha }, "base": { "ref": self.base },
                 "additions": self.sent.len(), "deletions": 1, "changed_files": 1,
                 "updated_at": format!("2024-01-01T10:{:02}:{:02}Z", second / 60, second % 60),
@@ -43,7 +46,7 @@ impl Real {
     /// Has something happen that can; `number` makes its values new.
     fn happens(&mut self, what: u8, number: usize) {
         match (what, self.state) {
-            (0, "closed") => self.becomes("reopened", "open"),
+            (0, "closed") => self.becomes("reopened", if self.is_draft { "draft" } else { "open" }),
             (0, _) => self.becomes("closed", "closed"),
             (1, "draft") => self.becomes("ready_for_review", "open"),
             (1, "open") => self.becomes("converted_to_draft", "draft"),
@@ -65,6 +68,7 @@ impl Real {
 
     fn becomes(&mut self, action: &str, state: &'static str) {
         self.state = state;
+        self.is_draft = if state == "closed" { self.is_draft } else { state == "draft" };
         self.send(action, json!({}));
     }
 }
@@ -107,7 +111,7 @@ fn after(deliveries: &[Delivery]) -> (super::order::Standing, Doc<PullRequest>) 
 /// The same, of payloads of pull requests.
 fn stands(deliveries: &[Delivery]) -> (PullRequestState, String) {
     let (_, row) = after(deliveries);
-    (row.state, row.head_sha.clone())
+    (row.state.clone(), row.head_sha.clone())
 }
 
 proptest! {

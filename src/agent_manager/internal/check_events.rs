@@ -23,10 +23,11 @@ pub(super) fn check(tx: &mut WriteTx, event: &CheckEvent) -> Result<()> {
         head_sha: event.head_sha.clone(),
         suite: event.suite_id,
         name: event.qualified_name(),
-        status: match event.status {
-            Reported::Queued => CheckStatus::Queued,
-            Reported::InProgress => CheckStatus::InProgress,
-            Reported::Completed => CheckStatus::Completed,
+        status: match (&event.unknown_status, event.status) {
+            (Some(word), _) => CheckStatus::from(word.as_str()),
+            (None, Reported::Queued) => CheckStatus::Queued,
+            (None, Reported::InProgress) => CheckStatus::InProgress,
+            (None, Reported::Completed) => CheckStatus::Completed,
         },
         conclusion: event.conclusion.as_ref().map(|conclusion| conclusion.as_str().to_owned()),
         url: event.url.clone(),
@@ -63,7 +64,8 @@ fn rank(event: &CheckEvent) -> String {
     };
     let is_good = |conclusion: &str| matches!(conclusion, "success" | "neutral" | "skipped");
     let is_bad = event.conclusion.as_ref().is_some_and(|conclusion| !is_good(conclusion.as_str()));
-    let content = xxh3_64(format!("{:?}{:?}{:?}", event.conclusion, event.url, event.started_at).as_bytes());
+    let CheckEvent { conclusion, url, started_at, unknown_status, .. } = event;
+    let content = xxh3_64(format!("{conclusion:?}{url:?}{started_at:?}{unknown_status:?}").as_bytes());
     format!("{:020}-{:020}-{at:020}-{stage}-{}-{content:016x}", newest.id, newest.attempt, u8::from(is_bad))
 }
 

@@ -17,7 +17,7 @@ pub use self::check::{CheckEvent, CheckStatus};
 pub use self::fields::{PayloadError, RepositoryName};
 pub use self::pull_request::{
     Before, Comment, CommentAction, IssueCommentEvent, PullRequest, PullRequestEvent, PullRequestOutline,
-    PullRequestState, ReviewCommentEvent, ReviewEvent, ReviewState, ReviewThreadEvent,
+    ReviewCommentEvent, ReviewEvent, ReviewState, ReviewThreadEvent,
 };
 pub use self::push::PushEvent;
 pub use self::repository::RepositoryEvent;

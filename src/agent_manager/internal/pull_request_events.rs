@@ -183,40 +183,64 @@ pub(in crate::agent_manager) fn set_link(tx: &mut WriteTx, id: Id<PullRequest>, 
     Ok(())
 }
 
+/// What a reviewer said: who, what, when, in which review, and when that was changed last.
+type Said = (String, Review, Timestamp, u64, Timestamp);
+
 /// Takes a review. Of each reviewer the last review counts, as it stands now; a comment is none.
+///
+/// A word that is not known is kept beside the last known one, for nobody knows whether it takes that back.
 pub(super) fn review(tx: &mut WriteTx, event: &ReviewEvent) -> Result<()> {
     let id = pull_request(tx, &event.pull_request)?;
-    let word = match event.state {
+    let word = match &event.state {
         ReviewState::Approved => Review::Approved,
         ReviewState::ChangesRequested => Review::ChangesRequested,
         ReviewState::Dismissed => Review::Pending,
         ReviewState::Commented => return Ok(()),
+        ReviewState::Other(word) => Review::from(word.as_str()),
     };
     let reviewer = event.author.clone().unwrap_or_else(|| "ghost".to_owned());
     let [submitted_at, updated_at] = [event.submitted_at, event.updated_at].map(Timestamp::from_millis);
-    // Nothing follows a dismissal, and a no stands before a yes.
-    let weight = |review: Review| match review {
-        Review::Approved => 0,
-        Review::ChangesRequested => 1,
-        Review::Pending => 2,
-    };
-    let new = (reviewer, word, submitted_at, event.review_id, updated_at);
-    let order = |said: &(String, Review, Timestamp, u64, Timestamp)| (said.2, said.3, said.4, weight(said.1));
+    let new: Said = (reviewer, word, submitted_at, event.review_id, updated_at);
     tx.patch(id, |row: &mut PullRequest| {
-        match row.reviews.iter_mut().find(|said| said.0 == new.0) {
+        match row.reviews.iter_mut().find(|said| said.0 == new.0 && is_known(said) == is_known(&new)) {
             Some(said) if order(&new) > order(said) => *said = new,
             Some(_) => {}
             None => row.reviews.push(new),
         }
-        row.reviews.sort_by(|one, other| one.0.cmp(&other.0));
-        let says = |review: Review| row.reviews.iter().any(|said| said.1 == review);
-        row.review = match () {
-            () if says(Review::ChangesRequested) => Review::ChangesRequested,
-            () if says(Review::Approved) => Review::Approved,
-            () => Review::Pending,
-        };
+        row.reviews.sort_by(|one, other| (&one.0, !is_known(one)).cmp(&(&other.0, !is_known(other))));
+        row.review = verdict(&row.reviews);
     })?;
     Ok(())
+}
+
+fn is_known(said: &Said) -> bool {
+    !matches!(said.1, Review::Other(_))
+}
+
+/// Of two reviews of one reviewer, the greater one is the later. Nothing follows a dismissal, and a no stands before a
+/// yes.
+fn order(said: &Said) -> (Timestamp, u64, Timestamp, u8, &str) {
+    let weight = match said.1 {
+        Review::Other(_) => 0,
+        Review::Approved => 1,
+        Review::ChangesRequested => 2,
+        Review::Pending => 3,
+    };
+    (said.2, said.3, said.4, weight, said.1.as_str())
+}
+
+/// What all reviewers say together. An unknown word is shown before a yes, and counts until its reviewer says a known
+/// one.
+fn verdict(reviews: &[Said]) -> Review {
+    let says = |review: Review| reviews.iter().any(|said| said.1 == review);
+    let is_taken_back = |word: &Said| reviews.iter().any(|said| said.0 == word.0 && order(said) > order(word));
+    let unknown = reviews.iter().find(|said| !is_known(said) && !is_taken_back(said));
+    match unknown {
+        _ if says(Review::ChangesRequested) => Review::ChangesRequested,
+        Some(said) => said.1.clone(),
+        None if says(Review::Approved) => Review::Approved,
+        None => Review::Pending,
+    }
 }
 
 /// Writes down that commits were pushed to the branch of a task.

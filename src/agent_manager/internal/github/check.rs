@@ -134,6 +134,8 @@ pub struct CheckEvent {
     pub name: String,
     /// How far it has come.
     pub status: CheckStatus,
+    /// How far it has come, as GitHub writes it, if that word did not exist when this was written.
+    pub unknown_status: Option<String>,
     /// How it ended.
     pub conclusion: Option<CheckConclusion>,
     /// Its page.
@@ -235,11 +237,11 @@ pub(super) fn workflow_job(root: &Object<'_>) -> Result<CheckEvent, PayloadError
 /// Reads a payload of `status`, whose fields lie in the payload itself.
 pub(super) fn status(root: &Object<'_>) -> Result<CheckEvent, PayloadError> {
     let written = root.text("state")?;
-    let (status, conclusion) = match written {
-        "pending" => (CheckStatus::Queued, None),
-        "success" | "failure" | "error" => (CheckStatus::Completed, Some(CheckConclusion::read(written))),
+    let (status, conclusion, unknown_status) = match written {
+        "pending" => (CheckStatus::Queued, None, None),
+        "success" | "failure" | "error" => (CheckStatus::Completed, Some(CheckConclusion::read(written)), None),
         // A state that did not exist when this was written is no end that anybody knows.
-        _ => (CheckStatus::Queued, None),
+        other => (CheckStatus::Queued, None, Some(other.to_owned())),
     };
     let updated_at = root.time("updated_at")?;
     Ok(CheckEvent {
@@ -249,6 +251,7 @@ pub(super) fn status(root: &Object<'_>) -> Result<CheckEvent, PayloadError> {
         pull_request_numbers: Vec::new(),
         name: root.text("context")?.to_owned(),
         status,
+        unknown_status,
         conclusion,
         url: root.owned_text("target_url")?,
         started_at: None,
@@ -263,7 +266,7 @@ pub(super) fn status(root: &Object<'_>) -> Result<CheckEvent, PayloadError> {
 /// What all kinds but commit statuses have in common.
 fn common(root: &Object<'_>, fields: &Object<'_>, kind: CheckKind, name: String) -> Result<CheckEvent, PayloadError> {
     let conclusion = fields.optional_text("conclusion")?.map(CheckConclusion::read);
-    let status = check_status(fields.optional_text("status")?, conclusion.is_some());
+    let (status, unknown_status) = check_status(fields.optional_text("status")?, conclusion.is_some());
     let started_at = fields.optional_time("started_at")?;
     let completed_at = fields.optional_time("completed_at")?;
     // The end of a skipped job can lie before its beginning, so that the latest time is not always the end.
@@ -275,6 +278,7 @@ fn common(root: &Object<'_>, fields: &Object<'_>, kind: CheckKind, name: String)
         pull_request_numbers: pull_request_numbers(root, fields)?,
         name,
         status,
+        unknown_status,
         conclusion,
         url: fields.owned_text("html_url")?,
         started_at,
@@ -286,15 +290,18 @@ fn common(root: &Object<'_>, fields: &Object<'_>, kind: CheckKind, name: String)
     })
 }
 
-/// The status of a suite may be null, which says nothing more than its conclusion does. Nor does a status that did not
-/// exist when this was written; those that GitHub has added so far (requested, waiting, pending) are like queued.
-fn check_status(written: Option<&str>, concluded: bool) -> CheckStatus {
+/// How far a check has come, and the word for it if that did not exist when this was written.
+///
+/// The status of a suite may be null, which says nothing more than its conclusion does. An unknown word says no more of
+/// the order of reports. Those that GitHub has added so far (requested, waiting, pending) are like queued.
+fn check_status(written: Option<&str>, is_concluded: bool) -> (CheckStatus, Option<String>) {
+    let by_conclusion = if is_concluded { CheckStatus::Completed } else { CheckStatus::Queued };
     match written {
-        Some("completed") => CheckStatus::Completed,
-        Some("in_progress") => CheckStatus::InProgress,
-        Some("queued" | "requested" | "waiting" | "pending") => CheckStatus::Queued,
-        Some(_) | None if concluded => CheckStatus::Completed,
-        Some(_) | None => CheckStatus::Queued,
+        Some("completed") => (CheckStatus::Completed, None),
+        Some("in_progress") => (CheckStatus::InProgress, None),
+        Some("queued" | "requested" | "waiting" | "pending") => (CheckStatus::Queued, None),
+        Some(other) => (by_conclusion, Some(other.to_owned())),
+        None => (by_conclusion, None),
     }
 }
 

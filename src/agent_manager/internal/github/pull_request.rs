@@ -2,19 +2,10 @@
 
 use super::GithubEvent;
 use super::fields::{Object, PayloadError, RepositoryName};
+use crate::agent_manager::enums::PullRequestState;
 
-/// Where a pull request stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PullRequestState {
-    /// Open, but marked as not ready for review.
-    Draft,
-    /// Open and ready for review.
-    Open,
-    /// Merged into its base branch.
-    Merged,
-    /// Closed without being merged.
-    Closed,
-}
+/// Bytes of the longest text that can be a state. It is a part of index keys.
+const LONGEST_STATE_BYTES: usize = 200;
 
 /// A pull request as a payload carries it. Times are milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +89,7 @@ pub struct Before {
 }
 
 /// What a review says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ReviewState {
     /// It approves.
     Approved,
@@ -108,6 +99,8 @@ pub enum ReviewState {
     Commented,
     /// It no longer counts.
     Dismissed,
+    /// What did not exist when this was written, as GitHub writes it.
+    Other(String),
 }
 
 /// A review was submitted, edited or dismissed (`pull_request_review`).
@@ -140,6 +133,8 @@ pub enum CommentAction {
     Edited,
     /// It was removed. Nothing follows this, whatever the times say: the payload holds the time of the last edit.
     Deleted,
+    /// Something that did not exist when this was written. The payload holds the comment as it stood.
+    Other,
 }
 
 /// One comment of a pull request. Times are milliseconds since the epoch.
@@ -217,19 +212,25 @@ pub(super) fn pull_request_event(root: &Object<'_>) -> Result<GithubEvent, Paylo
 /// Reads a payload of `pull_request_review`.
 pub(super) fn review_event(root: &Object<'_>) -> Result<GithubEvent, PayloadError> {
     let action = root.text("action")?;
-    if !["submitted", "edited", "dismissed"].contains(&action) {
-        return Ok(GithubEvent::unknown_action("pull_request_review", action));
+    let read = read_review(root);
+    if ["submitted", "edited", "dismissed"].contains(&action) {
+        return read;
     }
+    // Whatever has happened to it, the payload holds the review as it stood.
+    read.or_else(|_| Ok(GithubEvent::unknown_action("pull_request_review", action)))
+}
+
+fn read_review(root: &Object<'_>) -> Result<GithubEvent, PayloadError> {
     let pull_request = pull_request(root)?;
     let review = root.object("review")?;
-    let state = match review.text("state")?.to_ascii_lowercase().as_str() {
+    let written = review.text("state")?;
+    let state = match written.to_ascii_lowercase().as_str() {
         "approved" => ReviewState::Approved,
         "changes_requested" => ReviewState::ChangesRequested,
         "commented" => ReviewState::Commented,
         "dismissed" => ReviewState::Dismissed,
         "pending" => return Ok(GithubEvent::Ignored { reason: "a review that is not submitted yet".to_owned() }),
-        // A state that did not exist when this was written decides nothing.
-        _ => ReviewState::Commented,
+        _ => ReviewState::Other(written.to_owned()),
     };
     let submitted_at = review.time("submitted_at")?;
     let updated_at = review.optional_time("updated_at")?.unwrap_or(pull_request.updated_at).max(submitted_at);
@@ -247,13 +248,27 @@ pub(super) fn review_event(root: &Object<'_>) -> Result<GithubEvent, PayloadErro
 /// Reads a payload of `pull_request_review_comment`.
 pub(super) fn review_comment_event(root: &Object<'_>) -> Result<GithubEvent, PayloadError> {
     let written = root.text("action")?;
-    let Some(action) = comment_action(written) else {
-        return Ok(GithubEvent::unknown_action("pull_request_review_comment", written));
+    let read = |action| {
+        let pull_request = pull_request(root)?;
+        let comment = comment(&root.object("comment")?, review_comment_source)?;
+        let body_before = body_before(root);
+        Ok(GithubEvent::ReviewComment(ReviewCommentEvent { action, pull_request, comment, body_before }))
     };
-    let pull_request = pull_request(root)?;
-    let comment = comment(&root.object("comment")?, review_comment_source)?;
-    let body_before = body_before(root);
-    Ok(GithubEvent::ReviewComment(ReviewCommentEvent { action, pull_request, comment, body_before }))
+    read_comment("pull_request_review_comment", written, read)
+}
+
+/// Reads an event of a comment. An unknown action is no error; its payload is used if it can be read.
+fn read_comment(
+    event_type: &str,
+    action: &str,
+    read: impl FnOnce(CommentAction) -> Result<GithubEvent, PayloadError>,
+) -> Result<GithubEvent, PayloadError> {
+    match action {
+        "created" => read(CommentAction::Created),
+        "edited" => read(CommentAction::Edited),
+        "deleted" => read(CommentAction::Deleted),
+        other => read(CommentAction::Other).or_else(|_| Ok(GithubEvent::unknown_action(event_type, other))),
+    }
 }
 
 /// Reads a payload of `issue_comment`, which GitHub sends for issues and for pull requests alike.
@@ -262,25 +277,27 @@ pub(super) fn issue_comment_event(root: &Object<'_>) -> Result<GithubEvent, Payl
     let Some(link) = issue.optional_object("pull_request")? else {
         return Ok(GithubEvent::Ignored { reason: "a comment on an issue that is not a pull request".to_owned() });
     };
-    let written = root.text("action")?;
-    let Some(action) = comment_action(written) else {
-        return Ok(GithubEvent::unknown_action("issue_comment", written));
+    let read = |action| {
+        let (pull_request, body_before) = (outline(root, &issue, &link)?, body_before(root));
+        let comment = comment(&root.object("comment")?, |number| format!("issue_comment:{number}"))?;
+        Ok(GithubEvent::IssueComment(IssueCommentEvent { action, pull_request, comment, body_before }))
     };
+    read_comment("issue_comment", root.text("action")?, read)
+}
+
+fn outline(root: &Object<'_>, issue: &Object<'_>, link: &Object<'_>) -> Result<PullRequestOutline, PayloadError> {
     let merged_at = link.optional_time("merged_at")?;
-    let pull_request = PullRequestOutline {
+    Ok(PullRequestOutline {
         repository: root.repository()?,
         number: issue.number("number")?,
         title: issue.text("title")?.to_owned(),
         url: issue.text("html_url")?.to_owned(),
         author: issue.login("user")?,
         body: issue.owned_text("body")?,
-        state: state(&issue, merged_at)?,
+        state: state(issue, merged_at)?,
         merged_at,
         updated_at: issue.time("updated_at")?,
-    };
-    let comment = comment(&root.object("comment")?, |number| format!("issue_comment:{number}"))?;
-    let body_before = body_before(root);
-    Ok(GithubEvent::IssueComment(IssueCommentEvent { action, pull_request, comment, body_before }))
+    })
 }
 
 /// Reads a payload of `pull_request_review_thread`.
@@ -288,7 +305,11 @@ pub(super) fn review_thread_event(root: &Object<'_>) -> Result<GithubEvent, Payl
     let resolved = match root.text("action")? {
         "resolved" => true,
         "unresolved" => false,
-        other => return Ok(GithubEvent::unknown_action("pull_request_review_thread", other)),
+        // The payload holds the pull request as it stood.
+        other => {
+            let unknown = GithubEvent::unknown_action("pull_request_review_thread", other);
+            return Ok(pull_request_event(root).unwrap_or(unknown));
+        }
     };
     let pull_request = pull_request(root)?;
     let thread = root.object("thread")?;
@@ -337,7 +358,8 @@ fn state(fields: &Object<'_>, merged_at: Option<i64>) -> Result<PullRequestState
         "closed" => Ok(PullRequestState::Closed),
         "open" if draft => Ok(PullRequestState::Draft),
         "open" => Ok(PullRequestState::Open),
-        other => Err(fields.invalid("state", "open or closed", other)),
+        other if other.len() > LONGEST_STATE_BYTES => Err(fields.invalid("state", "open or closed", other)),
+        other => Ok(PullRequestState::from(other)),
     }
 }
 
@@ -359,15 +381,6 @@ fn comment(fields: &Object<'_>, source_id: impl FnOnce(u64) -> String) -> Result
 
 fn body_before(root: &Object<'_>) -> Option<String> {
     root.text_at(&["changes", "body", "from"]).map(str::to_owned)
-}
-
-fn comment_action(written: &str) -> Option<CommentAction> {
-    match written {
-        "created" => Some(CommentAction::Created),
-        "edited" => Some(CommentAction::Edited),
-        "deleted" => Some(CommentAction::Deleted),
-        _ => None,
-    }
 }
 
 fn review_comment_source(number: u64) -> String {

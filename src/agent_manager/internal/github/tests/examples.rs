@@ -1,10 +1,11 @@
 //! Real payloads of GitHub: all of them parse, and the handled ones say what was read off by eye.
 
 use super::super::{
-    CheckEvent, CheckStatus, CommentAction, GithubEvent, PullRequestState, ReviewState,
+    CheckEvent, CheckStatus, CommentAction, GithubEvent, ReviewState,
     check::{CheckConclusion, CheckKind},
     parse,
 };
+use crate::agent_manager::PullRequestState;
 use serde_json::{Value, json};
 
 const HEAD_SHA: &str = "ec26c3e57ca3a959ca5aad62de7213c562f8c821";

@@ -137,19 +137,20 @@ fn words_that_did_not_exist_when_this_was_written_lose_no_event() {
         "check_run": { "id": 1, "name": "build", "head_sha": "abc", "status": "dreaming", "conclusion": null },
     });
     let status = |payload: &Value| match parse("check_run", payload).unwrap() {
-        GithubEvent::CheckRun(check) => check.status,
+        GithubEvent::CheckRun(check) => (check.status, check.unknown_status),
         other => panic!("{other:?}"),
     };
-    assert_eq!(status(&payload), CheckStatus::Queued);
+    let dreaming = || Some("dreaming".to_owned());
+    assert_eq!(status(&payload), (CheckStatus::Queued, dreaming()));
     payload["check_run"]["conclusion"] = json!("woken");
-    assert_eq!(status(&payload), CheckStatus::Completed);
+    assert_eq!(status(&payload), (CheckStatus::Completed, dreaming()));
     let mut payload = pull_request();
     payload["action"] = json!("submitted");
     payload["review"] = json!({
         "id": 1, "state": "enchanted", "user": { "login": "ada" }, "submitted_at": "2024-01-01T00:00:00Z",
     });
     let GithubEvent::Review(review) = parse("pull_request_review", &payload).unwrap() else { panic!() };
-    assert_eq!(review.state, ReviewState::Commented);
+    assert_eq!(review.state, ReviewState::Other("enchanted".to_owned()));
 }
 
 #[test]
