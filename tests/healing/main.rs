@@ -1,10 +1,14 @@
 //! Each operation of the disk fails once, in each phase of a database's life, and the disk is well again: everything works
 //! without a reopen, but after a failed sync of the log, and nothing that was acknowledged is lost.
 
+mod closing;
+mod log;
+mod panics;
+
 use std::io::ErrorKind;
 
 use tropism::{
-    Builder, Config, Db, Error, FaultKind, StorageError,
+    Builder, Config, Db, Error, FaultKind, OpenError, StorageError,
     disk::{CrashKind, Operation, SimulatedDisk},
     prelude::*,
 };
@@ -54,6 +58,8 @@ fn builder() -> Builder {
 /// A database and what it has acknowledged.
 struct Run {
     disk: SimulatedDisk,
+    /// Opens the database on the disk, or on what it is to see of it.
+    open: Box<dyn Fn() -> Result<Db, OpenError>>,
     db: Option<Db>,
     acknowledged: Vec<u64>,
     next: u64,
@@ -63,12 +69,22 @@ impl Run {
     /// A database with rows in its base and in its log.
     fn new() -> Self {
         let disk = SimulatedDisk::new(1);
-        let db = Some(builder().open_on(disk.clone()).unwrap());
-        let mut run = Self { disk, db, acknowledged: Vec::new(), next: 0 };
+        Self::on(disk.clone(), move || builder().open_on(disk.clone()))
+    }
+
+    fn on(disk: SimulatedDisk, open: impl Fn() -> Result<Db, OpenError> + 'static) -> Self {
+        let mut run = Self { disk, open: Box::new(open), db: None, acknowledged: Vec::new(), next: 0 };
+        run.reopen().unwrap();
         run.add(60);
         run.db().checkpoint().unwrap();
         run.add(10);
         run
+    }
+
+    fn reopen(&mut self) -> Result<(), OpenError> {
+        drop(self.db.take());
+        self.db = Some((self.open)()?);
+        Ok(())
     }
 
     fn db(&self) -> &Db {
@@ -117,11 +133,7 @@ impl Run {
 fn go_through(run: &mut Run, phase: Phase, what: &str) -> bool {
     let is_stopped = |error: &StorageError| error.kind() == FaultKind::Stopped;
     match phase {
-        Phase::Open => {
-            drop(run.db.take());
-            run.db = builder().open_on(run.disk.clone()).ok();
-            run.db.is_none()
-        }
+        Phase::Open => run.reopen().is_err(),
         Phase::Log => run.add(80).iter().any(is_stopped),
         Phase::Checkpoint => match run.db().checkpoint() {
             Err(Error::Storage(error)) => is_stopped(&error),
@@ -155,9 +167,7 @@ fn each_operation_fails_once_in_each_phase_and_everything_works_again() {
                     let is_to_reopen = go_through(&mut run, phase, &what);
                     let has_failed = run.disk.heal();
                     if is_to_reopen {
-                        drop(run.db.take());
-                        let reopened = builder().open_on(run.disk.clone());
-                        run.db = Some(reopened.unwrap_or_else(|error| panic!("{what}, opened again: {error}")));
+                        run.reopen().unwrap_or_else(|error| panic!("{what}, opened again: {error}"));
                     }
                     run.assert_well(&what);
                     if !has_failed {
