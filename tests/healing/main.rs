@@ -1,6 +1,7 @@
 //! Each operation of the disk fails once, in each phase of a database's life, and the disk is well again: everything works
 //! without a reopen, but after a failed sync of the log, and nothing that was acknowledged is lost.
 
+mod checkpoints;
 mod closing;
 mod log;
 mod panics;

@@ -156,17 +156,17 @@ fn a_disk_that_panics_once_in_any_operation_is_one_that_failed_once() {
             }
             panics += 1;
             // Of the many of a phase, each of the first and ever fewer of the later ones.
-            nth += 1 + nth / 30;
+            nth += 1 + nth / 10;
         }
     }
-    assert!(panics > 100, "{panics}");
+    assert!(panics > 50, "{panics}");
 }
 
 #[test]
 fn a_disk_that_panics_beside_threads_leaves_nobody_waiting() {
     without_reports();
     let mut panics = 0;
-    for nth in (1..400).step_by(7) {
+    for nth in (1..400).step_by(13) {
         let disk = SimulatedDisk::new(1);
         let panicking = PanickingDisk::new(disk.clone());
         let config = Config { checkpoint_bytes: 64 << 10, log_segment_bytes: 64 << 10, ..Config::default() };
@@ -191,5 +191,5 @@ fn a_disk_that_panics_beside_threads_leaves_nobody_waiting() {
         let found = db.read(|tx| tx.query(Row::by_id).count()).unwrap() as u64;
         assert!(found >= acknowledged, "operation {nth}: {found} rows, and {acknowledged} were acknowledged");
     }
-    assert!(panics > 20, "{panics}");
+    assert!(panics > 15, "{panics}");
 }
