@@ -331,6 +331,64 @@ fn a_log_of_more_than_a_checkpoint_is_moved_into_the_base() {
 }
 
 #[test]
+fn a_log_of_a_bit_more_than_a_small_checkpoint_is_moved_into_the_base() {
+    const LOG_BYTES: usize = 100 << 10;
+    let disk = SimulatedDisk::new(1);
+    let db = with_log_of(1 << 20).open_on(disk.clone()).unwrap();
+    let id = db.write(|tx| tx.insert(Row { number: 1, text: String::new() })).unwrap();
+    for version in 0..LOG_BYTES / 5_000 {
+        db.write(|tx| tx.patch(id, |row: &mut Row| row.text = five_kilobytes(version))).unwrap();
+    }
+    let disk = disk.crash(CrashKind::KeepAll);
+    assert!(db.health().logged_bytes >= LOG_BYTES - 5_000);
+    let db = open(&disk).unwrap();
+    assert_eq!(db.health().logged_bytes, 0);
+    assert_eq!(db.health().last_checkpoint.expect("one was made").ts, db.health().visible);
+}
+
+/// So much may gather before a checkpoint; segments are of 64 KiB.
+fn with_log_of(checkpoint_bytes: usize) -> Builder {
+    let config = Config { checkpoint_bytes, log_segment_bytes: 64 << 10, ..Config::default() };
+    Db::builder().tables::<Row>().config(config).driven_by_hand()
+}
+
+fn five_kilobytes(version: usize) -> String {
+    format!("{:05}", version).repeat(1_000)
+}
+
+#[test]
+fn forty_short_runs_leave_no_longer_log_than_a_few() {
+    /// An open that finds more in the log, and a drop that leaves more, see to it.
+    const SHORT_LOG_BYTES: usize = 256 << 10;
+    // Dropped at the end of each run, and killed. After a kill nothing but the next checkpoint is there to help.
+    for (is_dropped, checkpoint_bytes) in [(true, 16 << 20), (false, SHORT_LOG_BYTES)] {
+        let mut disk = SimulatedDisk::new(1);
+        let db = with_log_of(checkpoint_bytes).open_on(disk.clone()).unwrap();
+        let id = db.write(|tx| tx.insert(Row { number: 1, text: String::new() })).unwrap();
+        drop(db);
+        for run in 0..40 {
+            let db = with_log_of(checkpoint_bytes).open_on(disk.clone()).unwrap();
+            for version in 0..20 {
+                db.write(|tx| tx.patch(id, |row: &mut Row| row.text = five_kilobytes(run * 20 + version))).unwrap();
+            }
+            if is_dropped {
+                drop(db);
+            } else {
+                disk = disk.crash(CrashKind::KeepAll);
+            }
+            let log_bytes = segments(&disk).len() << 16;
+            // A run's own 100 kB, and the rest of a segment, come on top.
+            assert!(
+                log_bytes <= SHORT_LOG_BYTES + (192 << 10),
+                "{log_bytes} bytes after run {run}, dropped: {is_dropped}"
+            );
+        }
+        let db = with_log_of(checkpoint_bytes).open_on(disk).unwrap();
+        assert_eq!(db.read(|tx| tx.get(id)).unwrap().unwrap().text, five_kilobytes(799));
+    }
+}
+
+#[test]
 fn the_lock_holds_when_its_file_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let db = builder().open(directory.path()).unwrap();

@@ -337,7 +337,10 @@ fn a_callback_that_always_has_a_next_value_lets_others_have_their_turn() {
     let at_delivery = busy_calls.load(Ordering::SeqCst);
     let (names, at_call) = calls.recv_timeout(LONG).unwrap();
     assert_eq!(names, 1);
-    assert!(at_call.saturating_sub(at_delivery) <= 3, "delivered at call {at_delivery} of the busy one, called at {at_call}");
+    assert!(
+        at_call.saturating_sub(at_delivery) <= 3,
+        "delivered at call {at_delivery} of the busy one, called at {at_call}"
+    );
     is_over.store(true, Ordering::SeqCst);
     drop(handle);
 }
