@@ -104,7 +104,9 @@ impl Publisher {
     }
 
     fn next_unannounced(&self, ts: u64) -> Option<Arc<Commit>> {
-        self.unannounced.lock().pop_front_if(|commit| commit.ts <= ts)
+        let mut unannounced = self.unannounced.lock();
+        let is_shown = unannounced.front().is_some_and(|commit| commit.ts <= ts);
+        if is_shown { unannounced.pop_front() } else { None }
     }
 
     /// Puts a new overlay on top; the one there takes no more changes. Called with the committer's `head` locked.

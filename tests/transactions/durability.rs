@@ -187,9 +187,9 @@ fn a_panic_that_was_computed_from_another_commit_waits_until_that_is_durable() {
     });
 }
 
-/// What a call answers, and whether it is the answer that was to be expected. `ada` is what the commit before it made or
-/// deleted.
+/// A call that fails; the account is the one that the commit before it has deleted.
 type FailingCall = fn(&mut WriteTx, Id<Account>) -> Result<(), Refusal>;
+type IsExpected = fn(&Refusal) -> bool;
 
 #[derive(Debug)]
 enum Refusal {
@@ -204,7 +204,7 @@ impl From<Error> for Refusal {
 }
 
 /// Calls that fail because of what a commit before them has done, and whether an error is the one that they fail with.
-const FAILING_CALLS: [(FailingCall, fn(&Refusal) -> bool); 3] = [
+const FAILING_CALLS: [(FailingCall, IsExpected); 3] = [
     (
         |tx, _| Ok(tx.insert(account("ada", 2)).map(drop)?),
         |error| matches!(error, Refusal::Engine(Error::Transaction(TransactionError::UniqueViolation { .. }))),
