@@ -150,6 +150,12 @@ pub enum StorageError {
         /// What is wrong there.
         reason: String,
     },
+    /// What is stored contradicts itself, though each file holds what was written to it.
+    #[error("what is stored contradicts itself: {reason}; restore the database from a backup")]
+    Inconsistent {
+        /// What does not fit what.
+        reason: String,
+    },
     /// The base (redb) answered with an error.
     #[error("the base file failed: {reason}; try again")]
     Base {
@@ -291,7 +297,7 @@ impl StorageError {
             Self::Io { .. } | Self::Base { .. } => FaultKind::Transient,
             Self::NotDurable { kind, .. } => *kind,
             Self::DiskFull { .. } => FaultKind::Full,
-            Self::Corrupt { .. } => FaultKind::Damaged,
+            Self::Corrupt { .. } | Self::Inconsistent { .. } => FaultKind::Damaged,
             Self::Poisoned { .. } | Self::OutcomeUnknown { .. } => FaultKind::Stopped,
             Self::Closed => FaultKind::Closed,
         }

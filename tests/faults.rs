@@ -1,6 +1,6 @@
 //! Bad input and faults: each a typed error or documented behaviour, and nothing lost.
 
-use std::{fs, io, panic, sync::Arc};
+use std::{fs, io, panic, sync::Arc, time::Duration};
 
 use tropism::{
     Builder, Config, Db, Error, MAX_KEY_BYTES, MAX_ROW_BYTES, ManualClock, OpenError, StorageError, TransactionError,
@@ -251,19 +251,70 @@ fn a_transaction_past_its_limit_is_refused_even_where_the_host_goes_on() -> Resu
     Ok(())
 }
 
+/// Each option, a bit below and a bit above its bounds, where it has them.
+fn out_of_bounds() -> Vec<(&'static str, Config)> {
+    const OVERLAY_LIMIT_BYTES: usize = 1 << 20;
+    let milliseconds = Duration::from_millis;
+    let hours = |hours: u64| Duration::from_secs(3_600 * hours);
+    let default = Config::default;
+    let small = || Config { overlay_limit_bytes: OVERLAY_LIMIT_BYTES, checkpoint_bytes: 64 << 10, ..default() };
+    vec![
+        ("flush_interval", Config { flush_interval: Duration::ZERO, ..default() }),
+        ("flush_interval", Config { flush_interval: hours(1) + milliseconds(1), ..default() }),
+        ("overlay_limit_bytes", Config { overlay_limit_bytes: OVERLAY_LIMIT_BYTES - 1, ..small() }),
+        ("overlay_limit_bytes", Config { overlay_limit_bytes: (64 << 30) + 1, ..default() }),
+        ("checkpoint_bytes", Config { checkpoint_bytes: (64 << 10) - 1, ..default() }),
+        ("checkpoint_bytes", Config { checkpoint_bytes: OVERLAY_LIMIT_BYTES + 1, ..small() }),
+        ("log_segment_bytes", Config { log_segment_bytes: (64 << 10) - 1, ..default() }),
+        ("log_segment_bytes", Config { log_segment_bytes: (1 << 30) + 1, ..default() }),
+        ("base_cache_bytes", Config { base_cache_bytes: (1 << 20) - 1, ..default() }),
+        ("base_cache_bytes", Config { base_cache_bytes: (1 << 40) + 1, ..default() }),
+        ("recent_bytes", Config { recent_bytes: 0, ..default() }),
+        ("recent_bytes", Config { recent_bytes: (1 << 30) + 1, ..default() }),
+        ("recent_calls", Config { recent_calls: 10_001, ..default() }),
+        ("job_retention", Config { job_retention: hours(24 * 3_653) + milliseconds(1), ..default() }),
+    ]
+}
+
 #[test]
 fn options_out_of_bounds_are_refused_by_name() {
-    let refused = [
-        Config { checkpoint_bytes: 1, ..Config::default() },
-        Config { overlay_limit_bytes: 1 << 10, ..Config::default() },
-        Config { log_segment_bytes: 0, ..Config::default() },
-        Config { base_cache_bytes: 0, ..Config::default() },
-        Config { recent_bytes: 0, ..Config::default() },
-        Config { flush_interval: std::time::Duration::ZERO, ..Config::default() },
-    ];
-    for config in refused {
-        let error = builder().config(config).in_memory().err().unwrap();
-        assert!(matches!(error, OpenError::Config { .. }), "{error}");
+    let readme = include_str!("../README.md");
+    for (name, config) in out_of_bounds() {
+        let error = builder().config(config).in_memory().err().unwrap_or_else(|| panic!("{name} is taken"));
+        let OpenError::Config { option, bounds, .. } = error else { panic!("{name}: {error}") };
+        assert_eq!(option, name);
+        let line = readme.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).unwrap();
+        assert!(line.ends_with(&format!("| {bounds} |")), "README.md does not say that `{name}` is {bounds}: {line}");
+    }
+}
+
+#[test]
+fn options_at_their_bounds_are_taken() {
+    let milliseconds = Duration::from_millis;
+    let smallest = Config {
+        flush_interval: milliseconds(1),
+        overlay_limit_bytes: 1 << 20,
+        checkpoint_bytes: 64 << 10,
+        log_segment_bytes: 64 << 10,
+        base_cache_bytes: 1 << 20,
+        recent_bytes: 1,
+        recent_calls: 0,
+        job_retention: Duration::ZERO,
+        ..Config::default()
+    };
+    let largest = Config {
+        flush_interval: milliseconds(3_600_000),
+        overlay_limit_bytes: 64 << 30,
+        checkpoint_bytes: 64 << 30,
+        base_cache_bytes: 1 << 30,
+        recent_bytes: 1 << 30,
+        recent_calls: 10_000,
+        job_retention: Duration::from_secs(3_653 * 86_400),
+        ..Config::default()
+    };
+    for config in [smallest, largest] {
+        let db = builder().config(config).in_memory().unwrap();
+        db.write(|tx| tx.insert(row(1))).unwrap();
     }
 }
 

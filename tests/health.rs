@@ -1,15 +1,23 @@
 //! `db.health()`: what an operator asks first, as data.
 
-use std::io::ErrorKind;
+use std::{io::ErrorKind, sync::mpsc, thread, time::Duration};
 
+use common::WatchedDisk;
 use tropism::{
-    Config, Db, FaultKind, StorageError,
+    Config, Db, FaultKind, ManualScheduler, StorageError,
     disk::{Disk, Operation, SimulatedDisk},
     prelude::*,
 };
 
+mod common;
+
 schema! {
     pub table Row in "rows" { text: String }
+}
+
+functions! {
+    pub module Work;
+    pub mutation Nothing in "work:nothing" {} -> () |_| { Ok(()) }
 }
 
 fn open(disk: &SimulatedDisk) -> Db {
@@ -119,6 +127,86 @@ fn why_writes_are_refused_is_said_with_what_kind_of_fault_it_is() {
     let refused = db.health().writes_refused.expect("a sync of the log failed");
     assert_eq!(refused.kind(), FaultKind::Stopped);
     assert!(db.health().to_string().contains("refused"));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_shows_until_it_can() {
+    let disk = SimulatedDisk::new(1);
+    let db = open(&disk);
+    add(&db, 100).unwrap();
+    (0..3).for_each(|_| disk.fail_next(Operation::Write, 1, ErrorKind::Other));
+    let refused = add(&db, 100).unwrap_err();
+    assert!(matches!(refused, tropism::Error::Storage(StorageError::NotDurable { .. })), "{refused}");
+    let health = db.health();
+    assert_eq!(health.writes_refused.expect("they are").kind(), FaultKind::Transient);
+    assert!(health.overlay_bytes > 200, "what waits is counted");
+    db.flush().unwrap();
+    assert!(db.health().writes_refused.is_none());
+}
+
+#[test]
+fn a_live_query_that_waits_to_be_evaluated_is_dirty() {
+    let db = open(&SimulatedDisk::new(1));
+    let _count = db.watch(|tx| tx.query(Row::by_id).count()).unwrap();
+    let counts = || (db.health().live_queries.live_queries, db.health().live_queries.dirty);
+    assert_eq!(counts(), (1, 0));
+    add(&db, 100).unwrap();
+    assert_eq!(counts(), (1, 1));
+    db.reactor().unwrap().run();
+    assert_eq!(counts(), (1, 0));
+}
+
+#[test]
+fn a_checkpoint_says_how_long_it_took_and_how_much_it_moved() {
+    let db = open(&SimulatedDisk::new(1));
+    add(&db, 10_000).unwrap();
+    db.checkpoint().unwrap();
+    let last = db.health().last_checkpoint.expect("one was made");
+    assert!(last.duration > Duration::ZERO && last.size_bytes >= 10_000, "{last:?}");
+}
+
+#[test]
+fn jobs_that_are_due_and_the_oldest_of_them_are_counted() {
+    let scheduler = ManualScheduler::new(Timestamp::EPOCH);
+    let builder = Db::builder().module(Work).driven_by_hand();
+    let db = builder.scheduler(scheduler.clone()).in_memory().unwrap();
+    let jobs = || {
+        let health = db.health().scheduler.expect("it can be read");
+        (health.jobs_due, health.oldest_due_for.map(|duration| duration.as_secs()))
+    };
+    for seconds in [10, 30, 1_000] {
+        db.write(|tx| tx.schedule().after(Duration::from_secs(seconds), Nothing {})).unwrap();
+    }
+    assert_eq!(jobs(), (0, None));
+    scheduler.set_now(Timestamp::from_millis(60_000));
+    assert_eq!(jobs(), (2, Some(50)));
+    scheduler.run_due().unwrap();
+    assert_eq!(jobs(), (0, None));
+}
+
+#[test]
+fn health_answers_while_a_log_segment_is_being_made() {
+    // Segments are made under this name.
+    let disk = WatchedDisk::new("log-spare");
+    let config = Config { log_segment_bytes: 64 << 10, ..Config::default() };
+    let db = Db::builder().tables::<Row>().config(config).driven_by_hand().open_on(disk.clone()).unwrap();
+    add(&db, 100).unwrap();
+    let log_bytes = db.health().log_bytes;
+    disk.hold();
+    thread::scope(|scope| {
+        let db = &db;
+        let writing = scope.spawn(move || add(db, 100_000).map(drop));
+        // It does not fit the segment at hand, so the next one is made and synced.
+        disk.wait_for_sync();
+        let (answer, answers) = mpsc::channel();
+        let asking = scope.spawn(move || answer.send(db.health()).unwrap());
+        let health = answers.recv_timeout(Duration::from_secs(20));
+        disk.release();
+        assert_eq!(health.expect("it waits for the segment").log_bytes, log_bytes);
+        asking.join().unwrap();
+        writing.join().unwrap().unwrap();
+        assert!(db.health().log_bytes > log_bytes);
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What would wait for itself, and what comes too late: errors that say so, never a hang.
 
 use std::{
+    cell::RefCell,
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -10,6 +11,19 @@ use tropism::{Error, StorageError, Subscription, TransactionError, disk::MemoryD
 
 schema! {
     pub table Task in "tasks" { title: String } with { index by_title (title); }
+}
+
+functions! {
+    pub module Tasks;
+    pub query CountTasks in "tasks:count" {} -> usize |tx| { tx.query(Task::by_title).count() }
+    pub query CountPast in "tasks:countPast" {} -> usize |_| {
+        OWN.with_borrow(|own| own.as_ref().map_or(Ok(0), |db| db.read(count)))
+    }
+}
+
+thread_local! {
+    /// What the function that reads past its transaction reads.
+    static OWN: RefCell<Option<Db>> = const { RefCell::new(None) };
 }
 
 fn task(title: &str) -> Task {
@@ -106,6 +120,68 @@ fn a_live_query_that_writes_gets_an_error_and_delivers_it() {
         assert_eq!(db.read(count).unwrap(), 0);
         drop(subscription);
         db.write(|tx| tx.insert(task("after"))).unwrap();
+    });
+}
+
+fn reads_in_query<R>(result: &Result<R, Error>, expected: &str) -> bool {
+    matches!(result, Err(Error::Transaction(TransactionError::ReadInQuery { call })) if *call == expected)
+}
+
+fn owned(value: Result<Arc<usize>, Arc<Error>>) -> Result<usize, Error> {
+    value.map(|count| *count).map_err(|error| (*error).clone())
+}
+
+#[test]
+fn a_query_that_reads_past_its_transaction_gets_an_error_and_delivers_it() {
+    type Past = Box<dyn Fn(&Db, &Subscription<usize>) -> Result<usize, Error> + Send + Sync>;
+    ends(|| {
+        let db = Db::builder().tables::<Task>().module(Tasks).driven_by_hand().in_memory().unwrap();
+        let ways: [(&str, Past); 9] = [
+            ("Db::read", Box::new(|db, _| db.read(count))),
+            ("Db::query", Box::new(|db, _| db.query(CountTasks {}).map(|count| *count))),
+            ("Db::watch", Box::new(|db, _| db.watch(count).map(|_| 0))),
+            ("Db::subscribe", Box::new(|db, _| db.subscribe(CountTasks {}).map(|_| 0))),
+            ("Subscription::current", Box::new(|_, other| owned(other.current()))),
+            ("Subscription::recv", Box::new(|_, other| owned(other.recv().unwrap()))),
+            ("Subscription::try_recv", Box::new(|_, other| owned(other.try_recv().unwrap()))),
+            ("Subscription::recv_timeout", Box::new(|_, other| owned(other.recv_timeout(Duration::ZERO).unwrap()))),
+            ("Subscription::next", Box::new(|_, other| owned(other.into_iter().next().unwrap()))),
+        ];
+        for (call, past) in ways {
+            let (own, other) = (db.clone(), db.watch(count).unwrap());
+            let subscription = db.watch(move |tx| count(tx).and_then(|_| past(&own, &other))).unwrap();
+            let first = owned(subscription.recv().unwrap());
+            assert!(reads_in_query(&first, call), "{call}: {first:?}");
+            // Also when the reactor evaluates it.
+            db.write(|tx| tx.insert(task(call))).unwrap();
+            db.reactor().unwrap().run();
+            let again = owned(subscription.try_recv().unwrap());
+            assert!(reads_in_query(&again, call), "{call}: {again:?}");
+        }
+        OWN.set(Some(db.clone()));
+        assert!(reads_in_query(&db.query(CountPast {}), "Db::read"));
+        assert!(reads_in_query(&owned(db.subscribe(CountPast {}).unwrap().recv().unwrap()), "Db::read"));
+        assert!(reads_in_query(&db.read(|tx| tx.run_query(CountPast {})), "Db::read"));
+        OWN.set(None);
+    });
+}
+
+#[test]
+fn a_query_may_read_another_database_and_a_read_or_write_may_read_its_own() {
+    ends(|| {
+        let (db, other) = (open_on(&MemoryDisk::new()), open_on(&MemoryDisk::new()));
+        other.write(|tx| tx.insert(task("there"))).unwrap();
+        let there = other.clone();
+        let both = db.watch(move |tx| Ok::<_, Error>((count(tx)?, there.read(count)?))).unwrap();
+        assert_eq!(*both.recv().unwrap().unwrap(), (0, 1));
+        db.write(|tx| -> Result<(), Error> {
+            tx.insert(task("here"))?;
+            assert_eq!((db.read(count)?, other.read(count)?), (0, 1));
+            Ok(())
+        })
+        .unwrap();
+        let nested = db.read(|tx| Ok::<_, Error>((count(tx)?, db.read(count)?, *db.watch(count)?.current().unwrap())));
+        assert_eq!(nested.unwrap(), (1, 1, 1));
     });
 }
 

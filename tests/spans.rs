@@ -1,13 +1,20 @@
 //! What the engine says of itself through `tracing`: a span or an event for open, commit, evaluate, deliver and job runs.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    io::ErrorKind,
+    sync::{Arc, Mutex},
+};
 
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id as SpanId, Record},
 };
-use tropism::{Error, ManualScheduler, prelude::*};
+use tropism::{
+    Error, ManualScheduler,
+    disk::{Operation, SimulatedDisk},
+    prelude::*,
+};
 
 schema! {
     pub table Note in "notes" { text: String }
@@ -86,4 +93,38 @@ fn open_commit_evaluate_deliver_and_job_runs_have_spans_and_events() {
         assert!(collected.iter().any(|line| line.starts_with(expected)), "{expected:?} is not in {collected:#?}");
     }
     assert!(!collected.iter().any(|line| line.contains("nobody else")), "rows are not for logs");
+}
+
+#[test]
+fn faults_of_the_disk_and_their_end_are_told() {
+    let collected = Collected::default();
+    tracing::subscriber::with_default(collected.clone(), || -> Result<(), Error> {
+        let disk = SimulatedDisk::new(1);
+        let db = Db::builder().tables::<Note>().driven_by_hand().open_on(disk.clone())?;
+        let add = || db.write(|tx| tx.insert(Note { text: "a".into() }));
+        add()?;
+        disk.fail_next(Operation::Sync, 1, ErrorKind::Other);
+        db.checkpoint().unwrap_err();
+        db.checkpoint()?;
+        add()?;
+        (0..3).for_each(|_| disk.fail_next(Operation::Write, 1, ErrorKind::Other));
+        add().unwrap_err();
+        db.flush()?;
+        disk.fail_next(Operation::Sync, 1, ErrorKind::Other);
+        add().unwrap_err();
+        Ok(())
+    })
+    .unwrap();
+    let collected = collected.0.lock().unwrap();
+    let mut lines = collected.iter();
+    // In this order.
+    for expected in [
+        "event message=a checkpoint failed",
+        "event message=checkpoints work again",
+        "event message=the log could not be written",
+        "event message=the log can be written again",
+        "event message=the database takes no more writes",
+    ] {
+        assert!(lines.any(|line| line.starts_with(expected)), "{expected:?} is not in its place in {collected:#?}");
+    }
 }

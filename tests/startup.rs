@@ -331,6 +331,74 @@ fn a_log_of_more_than_a_checkpoint_is_moved_into_the_base() {
 }
 
 #[test]
+fn a_log_of_a_bit_more_than_a_small_checkpoint_is_moved_into_the_base() {
+    const LOG_BYTES: usize = 100 << 10;
+    let disk = SimulatedDisk::new(1);
+    let db = with_log_of(1 << 20).open_on(disk.clone()).unwrap();
+    let id = db.write(|tx| tx.insert(Row { number: 1, text: String::new() })).unwrap();
+    for version in 0..LOG_BYTES / 5_000 {
+        db.write(|tx| tx.patch(id, |row: &mut Row| row.text = five_kilobytes(version))).unwrap();
+    }
+    let disk = disk.crash(CrashKind::KeepAll);
+    assert!(db.health().logged_bytes >= LOG_BYTES - 5_000);
+    let db = open(&disk).unwrap();
+    assert_eq!(db.health().logged_bytes, 0);
+    assert_eq!(db.health().last_checkpoint.expect("one was made").ts, db.health().visible);
+}
+
+/// So much may gather before a checkpoint; segments are of 64 KiB.
+fn with_log_of(checkpoint_bytes: usize) -> Builder {
+    let config = Config { checkpoint_bytes, log_segment_bytes: 64 << 10, ..Config::default() };
+    Db::builder().tables::<Row>().config(config).driven_by_hand()
+}
+
+fn five_kilobytes(version: usize) -> String {
+    format!("{:05}", version).repeat(1_000)
+}
+
+/// One run of many: it overwrites a row `patches` times.
+fn short_run(disk: &SimulatedDisk, checkpoint_bytes: usize, patches: usize) -> Db {
+    let db = with_log_of(checkpoint_bytes).open_on(disk.clone()).unwrap();
+    let id = db.read(|tx| tx.query(Row::by_number).eq(1).first()).unwrap().map(|row| row.id());
+    let id = id.unwrap_or_else(|| db.write(|tx| tx.insert(Row { number: 1, text: String::new() })).unwrap());
+    for version in 0..patches {
+        db.write(|tx| tx.patch(id, |row: &mut Row| row.text = five_kilobytes(version))).unwrap();
+    }
+    db
+}
+
+#[test]
+fn forty_short_runs_leave_no_longer_log_than_a_few() {
+    /// An open that finds more in the log, and a drop that leaves more, see to it.
+    const SHORT_LOG_BYTES: usize = 256 << 10;
+    /// A run's own 100 kB, and the rest of a segment, come on top.
+    const MOST_BYTES: usize = SHORT_LOG_BYTES + (192 << 10);
+    let log_bytes = |disk: &SimulatedDisk| segments(disk).len() << 16;
+
+    let mut killed = SimulatedDisk::new(1);
+    for run in 0..40 {
+        let db = short_run(&killed, SHORT_LOG_BYTES, 20);
+        killed = killed.crash(CrashKind::KeepAll);
+        drop(db);
+        assert!(log_bytes(&killed) <= MOST_BYTES, "{} bytes after run {run}, killed", log_bytes(&killed));
+    }
+    // Dropped, also where one was killed with more in the log. The next checkpoint would come at 16 MiB.
+    for patches_of_killed in [0, 80] {
+        let disk = SimulatedDisk::new(1);
+        let db = short_run(&disk, 16 << 20, patches_of_killed);
+        let disk = disk.crash(CrashKind::KeepAll);
+        drop(db);
+        for run in 0..40 {
+            drop(short_run(&disk, 16 << 20, 20));
+            let is_bounded = log_bytes(&disk) <= MOST_BYTES;
+            assert!(is_bounded, "{} bytes after run {run}, {patches_of_killed} before a kill", log_bytes(&disk));
+        }
+        let db = short_run(&disk, 16 << 20, 0);
+        assert_eq!(db.read(|tx| tx.query(Row::by_number).first()).unwrap().unwrap().text, five_kilobytes(19));
+    }
+}
+
+#[test]
 fn the_lock_holds_when_its_file_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let db = builder().open(directory.path()).unwrap();

@@ -332,6 +332,25 @@ fn overwriting_the_same_row_does_not_let_the_log_grow_without_bound() -> Result<
 }
 
 #[test]
+fn the_space_of_deleted_rows_is_used_again() -> Result<(), Failure> {
+    let disk = SimulatedDisk::new(8);
+    let db = builder().config(small(Durability::Durable)).driven_by_hand().open_on(disk.clone())?;
+    let base_bytes = || disk.read_file("base.redb").map(|bytes| bytes.len());
+    let mut first_bytes = None;
+    for round in 0..20 {
+        let insert = |tx: &mut WriteTx, number| tx.insert(Row { number, text: format!("{round:04}").repeat(500) });
+        let ids = db.write(|tx| (0..200).map(|number| insert(tx, number)).collect::<Result<Vec<_>, _>>())?;
+        db.checkpoint()?;
+        db.write(|tx| ids.into_iter().try_for_each(|id| tx.delete(id)))?;
+        db.checkpoint()?;
+        let first_bytes = *first_bytes.get_or_insert(base_bytes()?);
+        assert!(base_bytes()? < 3 * first_bytes, "{} bytes in round {round}, {first_bytes} at first", base_bytes()?);
+    }
+    assert_eq!(count(&db), 0);
+    Ok(())
+}
+
+#[test]
 fn a_handle_is_shared_by_threads() -> Result<(), Failure> {
     fn is_shared<T: Clone + Send + Sync + 'static>(_: &T) {}
     let db = Arc::new(builder().in_memory()?);

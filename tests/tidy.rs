@@ -7,6 +7,8 @@ use std::{
     process::Command,
 };
 
+#[path = "tidy/options.rs"]
+mod options;
 #[path = "tidy/order.rs"]
 mod order;
 

@@ -15,7 +15,6 @@ pub(crate) enum RangeEnd {
     /// Before this key.
     Before(Box<[u8]>),
     /// Nowhere.
-    #[allow(dead_code, reason = "the map is generic; the engine asks only for ranges within a keyspace")]
     Unbounded,
 }
 
@@ -29,7 +28,7 @@ impl ByteRange {
     }
 
     /// Every key that begins with `prefix`, itself included.
-    #[allow(dead_code, reason = "the map is generic; the engine asks only for ranges within a keyspace")]
+    #[cfg(test)]
     pub(crate) fn prefix(prefix: &[u8]) -> Self {
         let Some((last, head)) = without_trailing_max(prefix).split_last() else { return Self::starting_at(prefix) };
         let mut end = Vec::with_capacity(head.len() + 1);
@@ -44,7 +43,6 @@ impl ByteRange {
     }
 
     /// Every key from `start` on.
-    #[allow(dead_code, reason = "the map is generic; the engine asks only for ranges within a keyspace")]
     pub(crate) fn starting_at(start: &[u8]) -> Self {
         Self { start: start.into(), end: RangeEnd::Unbounded }
     }

@@ -138,13 +138,13 @@ impl<V: Copy + Ord> IntervalMap<V> {
     }
 
     /// How many pairs of a range and a value there are.
-    #[allow(dead_code, reason = "the map is generic; the engine asks only for ranges within a keyspace")]
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are none.
-    #[allow(dead_code, reason = "the map is generic; the engine asks only for ranges within a keyspace")]
+    #[cfg(test)]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }

@@ -19,7 +19,7 @@ use super::{
     waking::Waking,
 };
 use crate::{
-    error::{Error, StorageError},
+    error::{Error, FaultKind, StorageError},
     functions::{Engine, Functions},
     schema::Id,
     time::Timestamp,
@@ -273,5 +273,5 @@ pub(super) fn ends_this_open(error: &Error) -> bool {
 
 /// Whether an error of a function's own reads may pass: its run is then tried again, and is no failure of the function.
 pub(super) fn may_pass(error: &Error) -> bool {
-    matches!(error, Error::Storage(error) if !matches!(error, StorageError::Corrupt { .. }))
+    matches!(error, Error::Storage(error) if error.kind() != FaultKind::Damaged)
 }

@@ -133,10 +133,10 @@ impl Background {
                 // The commit that needs a segment makes it itself, or fails with the reason.
                 tracing::warn!(target: "tropism", %error, "no spare log segment could be made");
             }
-            if is_checkpoint_wanted || retry.at.is_some_and(|at| at <= Instant::now()) {
+            if is_checkpoint_wanted || retry.is_due(Instant::now()) {
                 retry = match self.checkpointer.write() {
                     Ok(()) => Retry::default(),
-                    Err(_) => retry.after_failure(),
+                    Err(_) => retry.after_failure(Instant::now()),
                 };
             }
         }
@@ -177,12 +177,41 @@ struct Retry {
 }
 
 impl Retry {
-    fn after_failure(self) -> Self {
+    fn after_failure(self, now: Instant) -> Self {
         let pause = next_pause(self.pause);
-        Self { pause: Some(pause), at: Some(Instant::now() + pause) }
+        Self { pause: Some(pause), at: Some(now + pause) }
+    }
+
+    /// Whether it is time to try again. Where nothing failed, it never is.
+    fn is_due(&self, now: Instant) -> bool {
+        self.at.is_some_and(|at| at <= now)
     }
 }
 
 fn next_pause(pause: Option<Duration>) -> Duration {
     pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_twice_the_one_before_up_to_the_longest() {
+        let now = Instant::now();
+        let pauses =
+            std::iter::successors(Some(Retry::default().after_failure(now)), |retry| Some(retry.after_failure(now)));
+        let pauses: Vec<u128> = pauses.take(11).filter_map(|retry| Some(retry.pause?.as_millis())).collect();
+        assert_eq!(pauses, [20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_000, 5_000, 5_000]);
+    }
+
+    #[test]
+    fn what_failed_is_due_when_its_pause_is_over_whatever_else_is_done_meanwhile() {
+        let now = Instant::now();
+        assert!(!Retry::default().is_due(now + LONGEST_PAUSE));
+        let retry = Retry::default().after_failure(now);
+        // Asked in between, as where a spare segment was wanted: it is not due yet, and no later than before.
+        assert!(!retry.is_due(now) && !retry.is_due(now + FIRST_PAUSE / 2));
+        assert!(retry.is_due(now + FIRST_PAUSE));
+    }
 }

@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -39,9 +39,11 @@ const SLOW_FROM_SHARE: usize = 4;
 /// | state | guard | held |
 /// |---|---|---|
 /// | the right to commit, the log's current segment | `writer` | for a whole write transaction |
-/// | the newest commit, what was logged | `head` | while a commit is applied; to freeze |
+/// | the newest commit | `head` | while a commit is applied; to freeze |
+/// | why there was no room in the log | `log_failure` | to set or copy it |
 ///
-/// Nothing that a checkpoint, a sync or a reader needs is behind `writer`.
+/// `logged_bytes` is written by the holder of `head` and read by anybody. Nothing that a checkpoint, a sync or a reader
+/// needs is behind `writer`, and nothing that `health` shows is behind `writer` or `head`.
 pub(super) struct Committer {
     options: StoreOptions,
     clock: Arc<dyn Clock>,
@@ -52,6 +54,10 @@ pub(super) struct Committer {
     background: Arc<Background>,
     writer: Mutex<Writer>,
     head: Mutex<Head>,
+    /// What was logged since the overlay was frozen, or replayed.
+    logged_bytes: AtomicUsize,
+    /// Why the last commit found no room in the log.
+    log_failure: Mutex<Option<StorageError>>,
     /// Set before the lock is waited for to close: whoever waits for room under it gives up.
     is_closing: AtomicBool,
     throttle: Throttle,
@@ -68,6 +74,8 @@ struct Writer {
     record: Vec<u8>,
     /// Whether a checkpoint may be due, or room short: otherwise the next writer need not look.
     is_pressed: bool,
+    /// Whether the last commit found no room in the log.
+    has_log_failed: bool,
     is_closed: bool,
 }
 
@@ -77,10 +85,6 @@ struct Head {
     ts: u64,
     /// The segment that it is in, if it is in the log.
     segment: Option<u64>,
-    /// What was logged since the overlay was frozen, or replayed.
-    logged_bytes: usize,
-    /// Why the last commit found no room in the log.
-    log_failure: Option<StorageError>,
     is_closed: bool,
 }
 
@@ -123,8 +127,9 @@ impl Committer {
         let room_bytes = segment.as_ref().map_or(0, |segment| segment.room_bytes());
         let logged_bytes = usize::try_from(logged_bytes).unwrap_or(usize::MAX);
         let number = segment.as_ref().map(|segment| segment.number);
-        let head = Head { ts, segment: number, logged_bytes, log_failure: None, is_closed: false };
-        let writer = Writer { segment, room_bytes, record: Vec::new(), is_pressed: true, is_closed: false };
+        let head = Head { ts, segment: number, is_closed: false };
+        let record = Vec::new();
+        let writer = Writer { segment, room_bytes, record, is_pressed: true, has_log_failed: false, is_closed: false };
         Self {
             options,
             clock,
@@ -135,6 +140,8 @@ impl Committer {
             background,
             writer: Mutex::new(writer),
             head: Mutex::new(head),
+            logged_bytes: AtomicUsize::new(logged_bytes),
+            log_failure: Mutex::default(),
             is_closing: AtomicBool::new(false),
             throttle: Throttle::default(),
             held_ts: AtomicU64::new(0),
@@ -183,40 +190,47 @@ impl Committer {
     ///
     /// `Closed`: the last checkpoint is for whoever closes to make.
     pub(super) fn freeze(&self) -> Result<bool, StorageError> {
-        let mut head = self.head.lock();
+        let head = self.head.lock();
         match head.is_closed {
             true => Err(StorageError::Closed),
-            false => Ok(self.freeze_at(&mut head)),
+            false => Ok(self.freeze_at(&head)),
         }
     }
 
     /// Freezes everything after the last commit, such that the base needs no log any more.
     pub(super) fn freeze_last(&self) -> bool {
-        let mut head = self.head.lock();
+        let head = self.head.lock();
         if self.is_base_all(&head) {
             return false;
         }
-        head.logged_bytes = 0;
+        self.logged_bytes.store(0, Ordering::Relaxed);
         let figures = Figures { ts: head.ts, log_from: self.log.next_number(), log_goes_on: false };
         self.checkpointer.freeze(figures)
     }
 
     /// What the log holds that the base lacks, in bytes.
     pub(super) fn logged_bytes(&self) -> usize {
-        self.head.lock().logged_bytes
+        self.logged_bytes.load(Ordering::Relaxed)
     }
 
     /// Why the last commit found no room in the log, if it found none.
     pub(super) fn log_failure(&self) -> Option<StorageError> {
-        self.head.lock().log_failure.clone()
+        self.log_failure.lock().clone()
     }
 
     #[cold]
-    fn note_log_failure(&self, error: &StorageError) {
-        let previous = self.head.lock().log_failure.replace(error.clone());
-        if previous.is_none() {
+    fn note_log_failure(&self, writer: &mut Writer, error: &StorageError) {
+        *self.log_failure.lock() = Some(error.clone());
+        if !std::mem::replace(&mut writer.has_log_failed, true) {
             tracing::warn!(target: "tropism", %error, "there is no room in the log for commits");
         }
+    }
+
+    #[cold]
+    fn forget_log_failure(&self, writer: &mut Writer) {
+        writer.has_log_failed = false;
+        *self.log_failure.lock() = None;
+        tracing::info!(target: "tropism", "there is room in the log again");
     }
 
     /// Whether there is nothing outside the base.
@@ -224,7 +238,7 @@ impl Committer {
         head.segment.is_none() && self.publisher.layers().active.is_empty()
     }
 
-    fn freeze_at(&self, head: &mut Head) -> bool {
+    fn freeze_at(&self, head: &Head) -> bool {
         if self.is_base_all(head) {
             return false;
         }
@@ -232,7 +246,7 @@ impl Committer {
         let figures = Figures { ts: head.ts, log_from, log_goes_on: head.segment.is_some() };
         let has_frozen = self.checkpointer.freeze(figures);
         if has_frozen {
-            head.logged_bytes = 0;
+            self.logged_bytes.store(0, Ordering::Relaxed);
         }
         has_frozen
     }
@@ -366,7 +380,7 @@ impl WriteLock<'_> {
             Ok(segment) => segment,
             Err(error) => {
                 writer.shrink_record();
-                committer.note_log_failure(&error);
+                committer.note_log_failure(writer, &error);
                 return Err(error);
             }
         };
@@ -398,18 +412,19 @@ impl Committer {
         layers.active.apply(&commit);
         self.publisher.take(commit);
         let waiting_bytes = self.group.enqueue(segment, &writer.record, ts);
-        if head.log_failure.take().is_some() {
-            tracing::info!(target: "tropism", "there is room in the log again");
+        if writer.has_log_failed {
+            self.forget_log_failure(writer);
         }
         head.ts = ts;
         head.segment = Some(segment.number);
-        head.logged_bytes += writer.record.len();
+        let logged_bytes = self.logged_bytes() + writer.record.len();
+        self.logged_bytes.store(logged_bytes, Ordering::Relaxed);
         let memory_bytes = layers.memory_bytes();
         let active_bytes = layers.active.size_bytes();
-        let is_due = active_bytes.max(head.logged_bytes) >= self.options.checkpoint_bytes;
+        let is_due = active_bytes.max(logged_bytes) >= self.options.checkpoint_bytes;
         drop(layers);
         writer.is_pressed |= is_due || memory_bytes + waiting_bytes > self.options.overlay_limit_bytes;
-        if is_due && self.options.background == BackgroundWork::Threads && self.freeze_at(&mut head) {
+        if is_due && self.options.background == BackgroundWork::Threads && self.freeze_at(&head) {
             self.background.want_checkpoint();
         }
         drop(head);

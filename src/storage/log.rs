@@ -8,10 +8,16 @@
 //! segment has a valid header. Whatever fails while a segment is made, the files it was made of are never used: they
 //! are removed before the next one is made. `docs/format.md` describes every byte.
 
-mod replay;
 mod segment;
+mod replay;
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 
@@ -33,6 +39,8 @@ pub(super) struct Log {
     /// Used segments that are kept while the database is open.
     spares_kept: usize,
     files: Mutex<Files>,
+    /// The size of the live segments. Written by the holder of `files`, and read by anybody.
+    live_bytes: AtomicU64,
 }
 
 /// Which files there are. Held while one is made, so that two are never made at once.
@@ -114,7 +122,8 @@ impl Log {
             // The names may be readable and not durable.
             disk.sync_directory().map_err(|error| StorageError::io("sync", &disk.describe(), error))?;
         }
-        let log = Self { disk, segment_bytes, spares_kept, files: Mutex::new(files) };
+        let live_bytes = AtomicU64::new(files.live_bytes());
+        let log = Self { disk, segment_bytes, spares_kept, files: Mutex::new(files), live_bytes };
         Ok(Replayed { log, current, replayed_bytes })
     }
 
@@ -138,6 +147,7 @@ impl Log {
         let segment = self.turn_into_segment(&spare, number, size_bytes)?;
         files.leftovers.clear();
         files.live.push((number, size_bytes));
+        self.live_bytes.store(files.live_bytes(), Ordering::Relaxed);
         Ok(segment)
     }
 
@@ -200,6 +210,7 @@ impl Log {
                 }
             }
             files.live.remove(0);
+            self.live_bytes.store(files.live_bytes(), Ordering::Relaxed);
         }
         if has_some {
             self.disk.sync_directory().map_err(|error| StorageError::io("sync", &self.disk.describe(), error))?;
@@ -225,9 +236,15 @@ impl Log {
         self.files.lock().next_number
     }
 
-    /// The size of the live segments.
+    /// The size of the live segments. Does not wait while files are made.
     pub(super) fn size_bytes(&self) -> u64 {
-        self.files.lock().live.iter().map(|(_, size_bytes)| size_bytes).sum()
+        self.live_bytes.load(Ordering::Relaxed)
+    }
+}
+
+impl Files {
+    fn live_bytes(&self) -> u64 {
+        self.live.iter().map(|(_, size_bytes)| size_bytes).sum()
     }
 }
 

@@ -13,6 +13,7 @@
 //!
 //! - `disk.rs`: the few file operations that everything goes through.
 //! - `options.rs`, `order.rs`: words.
+//! - `steps.rs`: for tests, how many entries were looked at.
 //! - `record.rs`: what one commit did, as a value and as bytes.
 //! - `empty_ranges.rs`: where nothing is left but deletions.
 //! - `changes.rs`: what a transaction has changed and not committed yet.
@@ -31,6 +32,8 @@
 pub mod disk;
 mod options;
 mod order;
+#[cfg(test)]
+pub(crate) mod steps;
 mod record;
 mod empty_ranges;
 mod changes;

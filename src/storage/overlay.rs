@@ -321,6 +321,8 @@ impl OverlayCursor {
                 break;
             };
             looked_at += 1;
+            #[cfg(test)]
+            super::steps::count();
             last = Some(key);
             if let Some(value) = versions.at(self.ts) {
                 self.batch.push((key.clone(), value.clone()));

@@ -105,8 +105,8 @@ impl Publisher {
 
     fn next_unannounced(&self, ts: u64) -> Option<Arc<Commit>> {
         let mut unannounced = self.unannounced.lock();
-        let is_due = unannounced.front().is_some_and(|commit| commit.ts <= ts);
-        if is_due { unannounced.pop_front() } else { None }
+        let is_shown = unannounced.front().is_some_and(|commit| commit.ts <= ts);
+        if is_shown { unannounced.pop_front() } else { None }
     }
 
     /// Puts a new overlay on top; the one there takes no more changes. Called with the committer's `head` locked.

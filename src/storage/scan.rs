@@ -92,6 +92,8 @@ impl<'a> OwnLayer<'a> {
                 Order::Ascending => self.range.next(),
                 Order::Descending => self.range.next_back(),
             };
+            #[cfg(test)]
+            super::steps::count();
             match entry {
                 // A touched key is as the layers below have it.
                 Some((_, Change::Touch)) => {}

@@ -257,9 +257,11 @@ impl Store {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(StorageError::Closed);
         }
-        self.checkpointer.write()?;
-        self.committer.freeze()?;
-        self.checkpointer.write()
+        let written = self.checkpointer.write().and_then(|()| {
+            self.committer.freeze()?;
+            self.checkpointer.write()
+        });
+        written.inspect_err(|_| self.background.want_checkpoint())
     }
 
     /// Ends the store: makes every commit durable and, if `with_checkpoint`, moves everything into the base, so that
@@ -292,7 +294,9 @@ impl Store {
         self.committer.close();
         let flushed = self.group.flush();
         self.background.stop();
-        let with_checkpoint = with_checkpoint || self.committer.logged_bytes() >= SHORT_LOG_BYTES;
+        // What an open has frozen, because the log was long, counts as well: no thread may have come to it.
+        let is_log_long = self.committer.logged_bytes() >= SHORT_LOG_BYTES || self.checkpointer.is_pending();
+        let with_checkpoint = with_checkpoint || is_log_long;
         let ended = match with_checkpoint {
             true => flushed.and_then(|()| self.last_checkpoint()),
             false => flushed,

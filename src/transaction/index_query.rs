@@ -240,3 +240,6 @@ fn encoded<Q: AsPart<A>, A>(bound: Bound<&Q>) -> Bound<Vec<u8>> {
         key.finish().local().to_vec()
     })
 }
+
+#[cfg(test)]
+mod tests;

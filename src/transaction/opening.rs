@@ -13,13 +13,13 @@
 //! - `progress`: what is reported; `bulk`: walking a keyspace in batches.
 //! - `removal`, `rewrite` and `index_build`: the three kinds of work.
 
-mod bulk;
-mod index_build;
+mod stored;
 mod open_table;
 mod progress;
+mod bulk;
 mod removal;
 mod rewrite;
-mod stored;
+mod index_build;
 #[cfg(test)]
 mod tests;
 

@@ -233,7 +233,7 @@ impl<'tx, T: Table> Rows<'tx, T> {
 
     fn broken_entry(&self, reason: &str) -> Error {
         let reason = format!("table {:?} has a broken index entry: {reason}", self.table.name());
-        StorageError::Corrupt { file: "base.redb".to_owned(), offset: 0, reason }.into()
+        StorageError::Inconsistent { reason }.into()
     }
 
     /// The part of the range that was looked at.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tropism::{Error, prelude::*};
+use tropism::{Error, disk::SimulatedDisk, prelude::*};
 
 thread_local! {
     static DECODED: Cell<usize> = const { Cell::new(0) };
@@ -31,6 +31,7 @@ schema! {
         multi by_word (words);
         index by_title (title);
     }
+    pub table Plain in "plain" { title: String, words: Vec<u32> }
 }
 
 const WORDS: u32 = 3_000;
@@ -87,6 +88,24 @@ fn a_row_under_25_000_elements_is_inserted_changed_and_deleted() {
     assert_eq!(count(0..30_000), 1);
     db.write(|tx| tx.delete(id)).unwrap();
     assert_eq!(count(0..30_000), 0);
+}
+
+#[test]
+fn a_patch_that_leaves_the_elements_alone_logs_about_a_row() {
+    let disk = SimulatedDisk::new(1);
+    let db = Db::builder().tables::<(Document, Plain)>().driven_by_hand().open_on(disk.clone()).unwrap();
+    // The same row twice, once without an index over its elements.
+    let document = db.write(|tx| tx.insert(document("x", 0..2_000))).unwrap();
+    let plain = db.write(|tx| tx.insert(Plain { title: "x".into(), words: (0..2_000).collect() })).unwrap();
+    let written = |patch: &dyn Fn(&mut WriteTx) -> Result<(), Error>| {
+        let before = disk.counters().written_bytes;
+        db.write(patch).unwrap();
+        disk.counters().written_bytes - before
+    };
+    let row_bytes = written(&|tx| tx.patch(plain, |row| row.title.push('y')));
+    let document_bytes = written(&|tx| tx.patch(document, |row| row.title.push('y')));
+    assert!(row_bytes > 2_000, "{row_bytes}");
+    assert!(document_bytes < row_bytes * 3 / 2, "{document_bytes} bytes were written, and the row is of {row_bytes}");
 }
 
 #[test]

@@ -161,3 +161,35 @@ fn a_callback_that_is_being_called_when_the_database_closes_hears_of_the_end_aft
     drop(_handle);
     assert!(arrivals.recv().is_err(), "it hears of the end once");
 }
+
+#[test]
+fn a_callback_may_close_the_database() {
+    use tropism::disk::{CrashKind, SimulatedDisk};
+    for is_driven_by_hand in [false, true] {
+        let disk = SimulatedDisk::new(1);
+        let open = |disk| {
+            let builder = Db::builder().tables::<Task>();
+            if is_driven_by_hand { builder.driven_by_hand() } else { builder }.open_on(disk).unwrap()
+        };
+        let db: Db = open(disk.clone());
+        for rank in 0..5 {
+            db.write(|tx| tx.insert(task(1, Column::Todo, &rank.to_string(), rank))).unwrap();
+        }
+        let (answer, answers) = crossbeam_channel::unbounded();
+        let mut own = Some(db.clone());
+        let handle = db.watch(top).unwrap().on_change(move |_| {
+            if let Some(db) = own.take() {
+                answer.send(db.close().map_err(|error| error.to_string())).unwrap();
+            }
+        });
+        if let Some(reactor) = db.reactor() {
+            reactor.run();
+        }
+        assert_eq!(answers.recv_timeout(std::time::Duration::from_secs(20)).unwrap(), Ok(()));
+        // Both: the files are free, and everything was durable before.
+        for disk in [disk.clone(), disk.crash(CrashKind::LoseUnsynced)] {
+            assert_eq!(open(disk).read(|tx| tx.query(Task::by_rank).count()).unwrap(), 5);
+        }
+        drop((handle, db));
+    }
+}

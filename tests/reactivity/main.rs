@@ -1,11 +1,12 @@
 //! Which queries a commit has run again, and what their subscribers get.
 //!
 //! Behaviours 1 to 3 here: what concerns a query and what does not; `early_end.rs` has behaviour 4, `delivery.rs` and
-//! `callbacks.rs` 8, 9, 10 and 12, and `threads.rs` all of them on the reactor's own threads.
+//! `callbacks.rs` 8, 9, 10 and 12, `matching.rs` 8 where commits are large, and `threads.rs` all of them on the reactor's own threads.
 
 mod callbacks;
 mod delivery;
 mod early_end;
+mod matching;
 mod threads;
 
 use std::sync::{

@@ -1,7 +1,7 @@
 //! The reactor on its own threads: the last value equals a fresh run, whatever happens beside.
 
 use std::{
-    sync::{Barrier, mpsc},
+    sync::{Barrier, atomic::AtomicUsize, mpsc},
     thread,
     time::Duration,
 };
@@ -292,4 +292,55 @@ fn a_subscriber_can_wait_for_the_value_that_it_wants() {
     });
     db.close().unwrap();
     assert_eq!(count.wait_for(Duration::from_secs(60), |count| *count == 4), None, "the database is closed");
+}
+
+#[test]
+fn a_callback_that_always_has_a_next_value_lets_others_have_their_turn() {
+    /// If the other one is not called, the busy one ends all the same.
+    const MOST_CALLS: usize = 200;
+    let db = db();
+    let id = db.write(|tx| tx.insert(task(1, Column::Todo, "busy", 0))).unwrap();
+    let rank = move |tx: &ReadTx| Ok::<_, Error>(tx.get(id)?.map_or(-1, |task| task.rank));
+    let names = |tx: &ReadTx| tx.query(Project::by_id).count();
+
+    let busy_calls = Arc::new(AtomicUsize::new(0));
+    let (called, calls) = mpsc::channel();
+    let calls_so_far = Arc::clone(&busy_calls);
+    let _beside = db.watch(names).unwrap().on_change(move |value| {
+        called.send((*value.unwrap(), calls_so_far.load(Ordering::SeqCst))).unwrap();
+    });
+    assert_eq!(calls.recv_timeout(LONG).unwrap(), (0, 0));
+    // These have a value after the callbacks of the same query have it.
+    let busy = db.watch(rank).unwrap();
+    let (busy_probe, beside_probe) = (db.watch(rank).unwrap(), db.watch(names).unwrap());
+    beside_probe.recv();
+
+    let (own, is_over) = (db.clone(), Arc::new(AtomicBool::new(false)));
+    let (counted, ends) = (Arc::clone(&busy_calls), Arc::clone(&is_over));
+    let (began, has_begun) = mpsc::channel();
+    let handle = busy.on_change(move |_| {
+        if ends.load(Ordering::SeqCst) || counted.fetch_add(1, Ordering::SeqCst) == MOST_CALLS {
+            return;
+        }
+        let next = own.write(|tx| {
+            tx.patch(id, |task| task.rank += 1)?;
+            tx.get(id).map(|task| task.map_or(-1, |task| task.rank))
+        });
+        // Its next value is there before this call ends.
+        let next = next.unwrap();
+        assert!(busy_probe.wait_for(LONG, |rank| *rank >= next).is_some());
+        let _ = began.send(());
+    });
+    has_begun.recv_timeout(LONG).unwrap();
+    db.write(|tx| tx.insert(Project { name: "beside".into() })).unwrap();
+    assert_eq!(*beside_probe.recv_timeout(LONG).unwrap().unwrap(), 1);
+    let at_delivery = busy_calls.load(Ordering::SeqCst);
+    let (names, at_call) = calls.recv_timeout(LONG).unwrap();
+    assert_eq!(names, 1);
+    assert!(
+        at_call.saturating_sub(at_delivery) <= 3,
+        "delivered at call {at_delivery} of the busy one, called at {at_call}"
+    );
+    is_over.store(true, Ordering::SeqCst);
+    drop(handle);
 }

@@ -187,6 +187,118 @@ fn a_panic_that_was_computed_from_another_commit_waits_until_that_is_durable() {
     });
 }
 
+/// A call that fails; the account is the one that the commit before it has deleted.
+type FailingCall = fn(&mut WriteTx, Id<Account>) -> Result<(), Refusal>;
+type IsExpected = fn(&Refusal) -> bool;
+
+#[derive(Debug)]
+enum Refusal {
+    Engine(Error),
+    Host(usize),
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// Calls that fail because of what a commit before them has done, and whether an error is the one that they fail with.
+const FAILING_CALLS: [(FailingCall, IsExpected); 3] = [
+    (
+        |tx, _| Ok(tx.insert(account("ada", 2)).map(drop)?),
+        |error| matches!(error, Refusal::Engine(Error::Transaction(TransactionError::UniqueViolation { .. }))),
+    ),
+    (
+        |tx, warm| Ok(tx.patch(warm, |row| row.balance = 1)?),
+        |error| matches!(error, Refusal::Engine(Error::Transaction(TransactionError::NotFound { .. }))),
+    ),
+    (|tx, _| Err(Refusal::Host(balances(tx)?.len())), |error| matches!(error, Refusal::Host(1))),
+];
+
+fn replace_warm_by_ada(tx: &mut WriteTx, warm: Id<Account>) -> Result<(), Error> {
+    tx.delete(warm)?;
+    tx.insert(account("ada", 1)).map(drop)
+}
+
+#[test]
+fn an_error_that_was_computed_from_another_commit_waits_until_that_is_durable() {
+    for (call, is_expected) in FAILING_CALLS {
+        let disk = SimulatedDisk::new(1);
+        let db = opened_on(&disk);
+        let warm = db.write(|tx| tx.insert(account("warm", 0))).unwrap();
+        let gate = Gate::before_next_log_sync(&disk);
+        thread::scope(|scope| {
+            let (db, disk) = (&db, &disk);
+            scope.spawn(move || db.write(|tx| replace_warm_by_ada(tx, warm)).unwrap());
+            gate.wait();
+            let ((told, tells), (ran, has_run)) = (mpsc::channel(), mpsc::channel());
+            scope.spawn(move || {
+                let refused = db.write(|tx| {
+                    let refused = call(tx, warm);
+                    ran.send(()).unwrap();
+                    refused
+                });
+                let survivors = opened_on(&disk.crash(CrashKind::LoseUnsynced)).read(balances).unwrap();
+                told.send((refused.unwrap_err(), survivors)).unwrap();
+            });
+            has_run.recv_timeout(LONG).unwrap();
+            // It gives up its place, and its caller does not hear of it.
+            wait_for_owners(scope, db, 1);
+            assert!(tells.recv_timeout(Duration::from_millis(200)).is_err());
+            gate.open();
+            let (error, survivors) = tells.recv_timeout(LONG).unwrap();
+            assert!(is_expected(&error), "{error:?}");
+            assert_eq!(survivors, [("ada".to_owned(), 1)]);
+        });
+    }
+}
+
+#[test]
+fn what_a_relaxed_call_has_seen_others_see() {
+    let calls: [fn(&Db) -> usize; 4] = [
+        |db| db.write_with(Durability::Relaxed, |tx| tx.query(Account::by_owner).count()).unwrap(),
+        |db| {
+            let refused = db.write_with(Durability::Relaxed, |tx| -> Result<(), Refusal> {
+                Err(Refusal::Host(tx.query(Account::by_owner).count()?))
+            });
+            let Err(Refusal::Host(count)) = refused else { panic!("{refused:?}") };
+            count
+        },
+        |db| {
+            let panicked = catch_unwind(AssertUnwindSafe(|| {
+                db.write_with(Durability::Relaxed, |tx| -> Result<(), Error> {
+                    std::panic::panic_any(tx.query(Account::by_owner).count()?)
+                })
+            }));
+            *panicked.unwrap_err().downcast::<usize>().unwrap()
+        },
+        // What it has seen and what it adds.
+        |db| {
+            let counted = db.write_with(Durability::Relaxed, |tx| {
+                tx.insert(account("eve", 2))?;
+                tx.query(Account::by_owner).count()
+            });
+            counted.unwrap()
+        },
+    ];
+    for (call, expected) in calls.into_iter().zip([2, 2, 2, 3]) {
+        let disk = SimulatedDisk::new(1);
+        let db = opened_on(&disk);
+        db.write(|tx| tx.insert(account("warm", 0))).unwrap();
+        let gate = Gate::before_next_log_sync(&disk);
+        thread::scope(|scope| {
+            let db = &db;
+            scope.spawn(|| db.write(|tx| tx.insert(account("ada", 1))).unwrap());
+            gate.wait();
+            assert_eq!(db.read(balances).unwrap().len(), 1, "a durable commit is not seen before it is durable");
+            assert_eq!(call(db), expected);
+            assert_eq!(db.read(balances).unwrap().len(), expected);
+            gate.open();
+        });
+    }
+}
+
 // 4. Concurrent callers share one sync, and nobody waits for it while holding the writer's place.
 
 #[test]

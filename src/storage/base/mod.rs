@@ -36,16 +36,16 @@ use crate::{
 };
 
 mod blocks;
-mod checked_file;
-mod checksums;
 mod failure;
-mod figures;
 mod file;
 mod header;
+mod checksums;
+mod checked_file;
+mod figures;
+mod tables;
 mod instances;
 mod key_buffer;
 mod snapshot;
-mod tables;
 #[cfg(test)]
 mod tests;
 

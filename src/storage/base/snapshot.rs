@@ -216,6 +216,8 @@ impl BaseRange {
         if self.is_at_end {
             return Ok(None);
         }
+        #[cfg(test)]
+        crate::storage::steps::count();
         let next = match &mut self.range {
             Some(range) => guarded(|| self.view.file.retire(), || range.next(order)),
             None => Err(Failure::Retired),

@@ -1,9 +1,9 @@
 //! A disk for tests: it forgets what was not synced, fails on demand, and can be damaged.
 //!
-//! - `state.rs`: everything that the disk's mutex guards: files, names, failures, counters.
-//! - `history.rs`: what of a file's content, or of the names, a power cut can take.
-//! - `image.rs`: what a file holds, cheap to keep many versions of.
 //! - `chance.rs`: seeded coins.
+//! - `image.rs`: what a file holds, cheap to keep many versions of.
+//! - `history.rs`: what of a file's content, or of the names, a power cut can take.
+//! - `state.rs`: everything that the disk's mutex guards: files, names, failures, counters.
 
 use std::{io, ops::Range, sync::Arc};
 
@@ -16,8 +16,8 @@ use image::Image;
 use state::{Failure, State, SyncTarget};
 
 mod chance;
-mod history;
 mod image;
+mod history;
 mod state;
 
 /// A disk in memory that behaves as badly as a real one may, and reproducibly so. Clones are the same disk.

@@ -1,10 +1,15 @@
 //! Each operation of the disk fails once, in each phase of a database's life, and the disk is well again: everything works
 //! without a reopen, but after a failed sync of the log, and nothing that was acknowledged is lost.
 
+mod checkpoints;
+mod closing;
+mod log;
+mod panics;
+
 use std::{io::ErrorKind, time::Duration};
 
 use tropism::{
-    Builder, Config, Db, Error, FaultKind, Job, JobStatus, ManualScheduler, Retry, StorageError,
+    Builder, Config, Db, Error, FaultKind, Job, JobStatus, ManualScheduler, OpenError, Retry, StorageError,
     disk::{CrashKind, Operation, SimulatedDisk},
     prelude::*,
 };
@@ -59,13 +64,11 @@ fn builder() -> Builder {
     Db::builder().tables::<(Row, Other)>().module(Work).config(config).driven_by_hand()
 }
 
-fn open(disk: &SimulatedDisk, scheduler: &ManualScheduler) -> Result<Db, tropism::OpenError> {
-    builder().scheduler(scheduler.clone()).open_on(disk.clone())
-}
-
 /// A database and what it has acknowledged.
 struct Run {
     disk: SimulatedDisk,
+    /// Opens the database on the disk, or on what it is to see of it.
+    open: Box<dyn Fn(Builder) -> Result<Db, OpenError>>,
     db: Option<Db>,
     scheduler: ManualScheduler,
     /// An action that may be tried again. A mutation is due as well.
@@ -77,11 +80,17 @@ struct Run {
 impl Run {
     /// A database with rows in its base and in its log, and with two jobs that are due.
     fn new() -> Self {
-        let (disk, scheduler) = (SimulatedDisk::new(1), ManualScheduler::new(Timestamp::EPOCH));
-        let db = open(&disk, &scheduler).unwrap();
+        let disk = SimulatedDisk::new(1);
+        Self::on(disk.clone(), move |builder| builder.open_on(disk.clone()))
+    }
+
+    fn on(disk: SimulatedDisk, open: impl Fn(Builder) -> Result<Db, OpenError> + 'static) -> Self {
+        let scheduler = ManualScheduler::new(Timestamp::EPOCH);
+        let db = open(builder().scheduler(scheduler.clone())).unwrap();
         let action = db.write(|tx| tx.schedule().retrying(Retry::attempts(5)).now(Call {})).unwrap();
         db.write(|tx| tx.schedule().now(Leave {})).unwrap();
-        let mut run = Self { disk, db: Some(db), scheduler, action, acknowledged: Vec::new(), next: 0 };
+        let (open, db) = (Box::new(open), Some(db));
+        let mut run = Self { disk, open, db, scheduler, action, acknowledged: Vec::new(), next: 0 };
         run.add(60);
         run.db().checkpoint().unwrap();
         run.add(10);
@@ -116,10 +125,10 @@ impl Run {
         assert!(rows.iter().all(|row| row.text.len() == 2_000), "{what}");
     }
 
-    fn reopen(&mut self, what: &str) {
+    fn reopen(&mut self) -> Result<(), OpenError> {
         drop(self.db.take());
-        let reopened = open(&self.disk, &self.scheduler);
-        self.db = Some(reopened.unwrap_or_else(|error| panic!("{what}, opened again: {error}")));
+        self.db = Some((self.open)(builder().scheduler(self.scheduler.clone()))?);
+        Ok(())
     }
 
     /// The mutation has run once, and the action has succeeded.
@@ -148,11 +157,7 @@ impl Run {
 fn go_through(run: &mut Run, phase: Phase, what: &str) -> bool {
     let is_stopped = |error: &StorageError| error.kind() == FaultKind::Stopped;
     match phase {
-        Phase::Open => {
-            drop(run.db.take());
-            run.db = open(&run.disk, &run.scheduler).ok();
-            run.db.is_none()
-        }
+        Phase::Open => run.reopen().is_err(),
         Phase::Log => run.add(80).iter().any(is_stopped),
         Phase::Checkpoint => match run.db().checkpoint() {
             Err(Error::Storage(error)) => is_stopped(&error),
@@ -193,13 +198,13 @@ fn each_operation_fails_once_in_each_phase_and_everything_works_again() {
                     let mut run = Run::new();
                     if matches!(phase, Phase::Read) {
                         // What was written in this open is read from memory.
-                        run.reopen(&what);
+                        run.reopen().unwrap_or_else(|error| panic!("{what}, opened again: {error}"));
                     }
                     run.disk.fail_next(operation, nth, kind);
                     let is_to_reopen = go_through(&mut run, phase, &what);
                     let has_failed = run.disk.heal();
                     if is_to_reopen {
-                        run.reopen(&what);
+                        run.reopen().unwrap_or_else(|error| panic!("{what}, opened again: {error}"));
                     }
                     run.assert_well(&what);
                     if !has_failed {
