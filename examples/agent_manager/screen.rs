@@ -200,7 +200,6 @@ fn pull_request(board: &PullRequestBoard) -> [Row; 2] {
         (PullRequestState::Merged, _) => Look::Good,
         (PullRequestState::Closed, _) | (PullRequestState::Open, Review::ChangesRequested) => Look::Bad,
         (PullRequestState::Draft | PullRequestState::Open, _) => Look::Busy,
-        (PullRequestState::Other(_), _) => Look::Usual,
     };
     let check = board
         .checks

@@ -81,8 +81,8 @@ schema! {
         Failed = "failed",
     }
 
-    /// Where a pull request stands. GitHub decides which states there are.
-    pub open enum PullRequestState {
+    /// Where a pull request stands, by all that GitHub says of it.
+    pub enum PullRequestState {
         /// Not for review yet.
         Draft = "draft",
         /// For review.

@@ -181,13 +181,12 @@ pub(super) fn is_shown(comment: &PrComment) -> bool {
     !comment.deleted && !comment.reported.is_empty()
 }
 
-/// The column in which a task belongs whose pull request stands so, if that is known.
-fn column_of(state: &PullRequestState) -> Option<Category> {
+/// The column in which a task belongs whose pull request stands so.
+fn column_of(state: PullRequestState) -> Category {
     match state {
-        PullRequestState::Open => Some(Category::Review),
-        PullRequestState::Merged => Some(Category::Done),
-        PullRequestState::Draft | PullRequestState::Closed => Some(Category::InProgress),
-        PullRequestState::Other(_) => None,
+        PullRequestState::Open => Category::Review,
+        PullRequestState::Merged => Category::Done,
+        PullRequestState::Draft | PullRequestState::Closed => Category::InProgress,
     }
 }
 
@@ -195,7 +194,7 @@ fn column_of(state: &PullRequestState) -> Option<Category> {
 pub(super) fn move_task(tx: &mut WriteTx, id: Id<PullRequest>, user: &str) -> Result<()> {
     let Some(pull_request) = tx.get(id)? else { return Ok(()) };
     let Some(task) = pull_request.task_id.map(|task| tx.get(task)).transpose()?.flatten() else { return Ok(()) };
-    let Some(column) = column_of(&pull_request.state) else { return Ok(()) };
+    let column = column_of(pull_request.state);
     if task.category == column { Ok(()) } else { tasks::place(tx, task.id(), column, None, user) }
 }
 

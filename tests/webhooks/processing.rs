@@ -20,10 +20,7 @@ fn every_real_payload_ends_processed_or_ignored() {
     let PullRequest { title, author, state, head_branch, base_branch, head_sha, additions, .. } = &*board.pull_request;
     assert_eq!((title.as_str(), author.as_str()), ("Update the README with new information.", "Codertocat"));
     assert_eq!((head_branch.as_str(), base_branch.as_str(), *additions), (BRANCH, "master", 1));
-    assert_eq!(
-        (state.clone(), head_sha.as_str()),
-        (PullRequestState::Closed, "ec26c3e57ca3a959ca5aad62de7213c562f8c821")
-    );
+    assert_eq!((*state, head_sha.as_str()), (PullRequestState::Closed, "ec26c3e57ca3a959ca5aad62de7213c562f8c821"));
     assert_eq!(board.task.as_ref().map(Doc::id), Some(task));
     assert_eq!(desk.task(task).category, Category::InProgress, "closed unmerged");
     let comment = board.comments.iter().find(|comment| comment.source_id.ends_with("284312630")).unwrap();

@@ -111,7 +111,7 @@ fn after(deliveries: &[Delivery]) -> (super::order::Standing, Doc<PullRequest>) 
 /// The same, of payloads of pull requests.
 fn stands(deliveries: &[Delivery]) -> (PullRequestState, String) {
     let (_, row) = after(deliveries);
-    (row.state.clone(), row.head_sha.clone())
+    (row.state, row.head_sha.clone())
 }
 
 proptest! {

@@ -30,49 +30,25 @@ fn after(deliveries: &[&Delivery]) -> Desk {
 }
 
 #[test]
-fn a_state_of_a_pull_request_that_was_never_seen_is_kept_and_asked_for_by_name() {
-    let (desk, task) = Desk::new().with_task();
-    for delivery in [opened("opened", "open", 1, "aaa"), with_state("superseded", 2)] {
-        desk.send(&delivery).unwrap();
+fn a_state_of_a_pull_request_that_was_never_seen_loses_no_row_and_the_other_fields_say_where_it_stands() {
+    let stands = |state: &str, change: fn(&mut Value)| {
+        let is_new = changed(with_state(state, 2), |payload| change(&mut payload["pull_request"]));
+        let (desk, task) = Desk::new().with_task();
+        let event = desk.send(&is_new).unwrap().event.unwrap();
+        desk.process();
+        assert_eq!(desk.event(event).status, WebhookStatus::Processed);
+        assert!(desk.event(event).payload.contains(state), "it is kept as it was received");
+        let row = desk.board(REPOSITORY, 7).pull_request;
+        assert_eq!((row.title.as_str(), row.task_id), ("Title at 2", Some(task)));
+        row.state
+    };
+    let long = "x".repeat(5_000);
+    for state in ["superseded", "", long.as_str()] {
+        assert_eq!(stands(state, |_| {}), PullRequestState::Open);
+        assert_eq!(stands(state, |row| row["draft"] = json!(true)), PullRequestState::Draft);
+        assert_eq!(stands(state, |row| row["closed_at"] = json!("2024-01-01T10:02:00Z")), PullRequestState::Closed);
+        assert_eq!(stands(state, |row| row["merged"] = json!(true)), PullRequestState::Merged);
     }
-    desk.process();
-    assert_eq!(desk.board(REPOSITORY, 7).pull_request.state, PullRequestState::from("superseded"));
-    assert_eq!(desk.task(task).category, Category::Review, "nobody knows where it belongs now, so it stays");
-    let listed = desk.call("pullRequests:listByState", json!({ "state": "superseded" }));
-    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["state"]), (1, &json!("superseded")));
-    assert_eq!(desk.call("pullRequests:listByState", json!({ "state": "open" })), json!([]));
-
-    desk.send(&opened("closed", "merged", 3, "aaa")).unwrap();
-    desk.process();
-    assert_eq!(desk.board(REPOSITORY, 7).pull_request.state, PullRequestState::Merged);
-    assert_eq!(desk.task(task).category, Category::Done);
-}
-
-#[test]
-fn a_state_that_was_never_seen_comes_out_the_same_in_any_order() {
-    let is_open = opened("opened", "open", 1, "aaa");
-    let is_superseded = with_state("superseded", 2);
-    let same_second = Delivery { id: "same".into(), ..opened("edited", "open", 2, "aaa") };
-    for order in [[&is_open, &is_superseded, &same_second], [&same_second, &is_superseded, &is_open]] {
-        let state = after(&order).board(REPOSITORY, 7).pull_request.state.clone();
-        assert_eq!(state.as_str(), "superseded", "it was open before, so the other is the later");
-    }
-    let later = opened("edited", "open", 3, "aaa");
-    for order in [[&is_superseded, &later], [&later, &is_superseded]] {
-        assert_eq!(after(&order).board(REPOSITORY, 7).pull_request.state, PullRequestState::Open);
-    }
-    let still = Delivery { id: "still".into(), ..with_state("superseded", 3) };
-    assert_eq!(after(&[&is_superseded, &still]).board(REPOSITORY, 7).pull_request.state.as_str(), "superseded");
-}
-
-#[test]
-fn a_state_too_long_to_be_a_word_is_refused_and_the_event_says_so() {
-    let desk = Desk::new();
-    let event = desk.send(&with_state(&"x".repeat(5_000), 1)).unwrap().event.unwrap();
-    desk.process();
-    let event = desk.event(event);
-    assert_eq!(event.status, WebhookStatus::Failed);
-    assert!(event.last_error.as_ref().unwrap().contains("$.pull_request.state"), "{:?}", event.last_error);
 }
 
 #[test]

@@ -96,7 +96,7 @@ impl Report {
         let counts = additions.map(|additions| (additions, deletions.unwrap_or(0), changed_files.unwrap_or(0)));
         Self {
             action: Action::Other,
-            state: report.state.clone(),
+            state: report.state,
             title: report.title.clone(),
             title_before: None,
             base_branch: report.base_branch.clone(),
@@ -116,7 +116,7 @@ impl Report {
     pub(super) fn of_outline(outline: &PullRequestOutline) -> Self {
         Self {
             action: Action::Other,
-            state: outline.state.clone(),
+            state: outline.state,
             title: outline.title.clone(),
             title_before: None,
             base_branch: String::new(),
@@ -153,7 +153,7 @@ pub(super) fn standing(evidence: &Evidence<Report>) -> Option<Standing<'_>> {
 /// How it stands after a second.
 fn after<'e>(before: Option<Option<Standing<'e>>>, reports: &'e BTreeSet<Report>) -> Option<Standing<'e>> {
     let before = before.flatten();
-    let state = state_after(before.as_ref().map(|before| before.state.clone()), reports);
+    let state = state_after(before.as_ref().map(|before| before.state), reports);
     let value = |before: Option<&'e str>, action, of: fn(&Report) -> (&str, Option<&str>)| {
         let before = before.filter(|before| !before.is_empty());
         last_value(before, &views(reports, action, of)).unwrap_or_default()
@@ -197,25 +197,12 @@ fn state_after(before: Option<PullRequestState>, reports: &BTreeSet<Report>) -> 
     use PullRequestState::{Closed, Draft, Merged, Open};
     let has = |action: Action| reports.iter().any(|report| report.action == action);
     let is_later = |report: &&Report| report.action != Action::Opened;
-    let opened = reports.iter().find(|report| !is_later(report)).map(|report| report.state.clone());
-    let mut states: BTreeSet<_> = reports.iter().filter(is_later).map(|report| report.state.clone()).collect();
-    if states.is_empty() {
-        states.extend(opened.clone());
-    }
-    let seen = |state: PullRequestState| states.contains(&state);
+    let opened = reports.iter().find(|report| !is_later(report)).map(|report| report.state);
+    let later: BTreeSet<_> = reports.iter().filter(is_later).map(|report| report.state.as_str()).collect();
+    let seen = |state: PullRequestState| later.contains(state.as_str()) || (later.is_empty() && opened == Some(state));
     let begun = opened.or(before);
     if seen(Merged) {
         return Merged;
-    }
-    // Nothing is known of the order in which an unknown state is reached, but whoever saw another than before saw it
-    // later.
-    let is_unknown = |state: &&PullRequestState| matches!(state, PullRequestState::Other(_));
-    let is_new = |state: &&PullRequestState| begun.as_ref() != Some(*state);
-    let newest = states.iter().filter(is_unknown).rfind(is_new);
-    if let Some(unknown) =
-        newest.or_else(|| states.iter().next().filter(|state| is_unknown(state) && states.len() == 1))
-    {
-        return unknown.clone();
     }
     let is_closed = match (has(Action::Closed), has(Action::Reopened)) {
         (true, true) => begun == Some(Closed),

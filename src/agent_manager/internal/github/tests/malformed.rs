@@ -99,7 +99,7 @@ fn meaningless_values_are_named() {
         ("/repository/full_name", json!("name")),
         ("/repository/full_name", json!("owner/")),
         ("/repository/full_name", json!("a/b/c")),
-        ("/pull_request/state", json!(long)),
+        ("/pull_request/updated_at", json!(long)),
         ("/pull_request/updated_at", json!("yesterday")),
         ("/pull_request/updated_at", json!("2024-02-30T00:00:00Z")),
         ("/pull_request/updated_at", json!(i64::MAX)),
