@@ -234,7 +234,7 @@ impl Db {
 
     /// Waits until every index is ready that is built
     /// [while the database is open](Builder::build_indexes_while_running). What failed is tried again first. A database
-    /// that is [driven by hand](Builder::driven_by_hand) builds them now, on this thread.
+    /// that is [driven by hand](crate::Builder::driven_by_hand) builds them now, on this thread.
     ///
     /// # Errors
     ///
@@ -295,7 +295,7 @@ impl Db {
         self.0.closing.close(true, "Db::close")
     }
 
-    /// The reactor of a database that is driven by hand, or `None`: see [`Builder::driven_by_hand`].
+    /// The reactor of a database that is driven by hand, or `None`: see [`Builder::driven_by_hand`](crate::Builder::driven_by_hand).
     pub fn reactor(&self) -> Option<Reactor> {
         self.0.engine.reactor.is_driven_by_hand().then(|| Reactor::new(Arc::clone(&self.0.engine.reactor)))
     }

@@ -1,9 +1,9 @@
 //! From JSON to the stored form of a value, by the description of its type alone. `json_writer` lists the forms.
 
-mod keys;
-mod scalars;
-mod structs;
 mod words;
+mod scalars;
+mod keys;
+mod structs;
 
 use std::{cell::RefCell, fmt};
 

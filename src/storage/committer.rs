@@ -18,12 +18,13 @@ use super::{
     base::Figures,
     checkpointer::Checkpointer,
     group_commit::GroupCommit,
-    log::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, Log, Segment},
+    log::{Log, Segment},
     options::{BackgroundWork, Durability, StoreOptions},
     publisher::Publisher,
     record::{Change, Commit},
     snapshot::Snapshot,
     throttle::Throttle,
+    writer::Writer,
 };
 use crate::{encoding::Key, error::StorageError, time::Clock};
 
@@ -63,20 +64,6 @@ pub(super) struct Committer {
     throttle: Throttle,
     /// The newest commit that nobody may see before it is durable.
     held_ts: AtomicU64,
-}
-
-/// What only the holder of the write lock may touch.
-struct Writer {
-    segment: Option<Arc<Segment>>,
-    /// Room in the segment that is not promised to any commit yet.
-    room_bytes: u64,
-    /// The encoded commit.
-    record: Vec<u8>,
-    /// Whether a checkpoint may be due, or room short: otherwise the next writer need not look.
-    is_pressed: bool,
-    /// Whether the last commit found no room in the log.
-    has_log_failed: bool,
-    is_closed: bool,
 }
 
 /// The newest commit, and how much has been logged.
@@ -124,12 +111,10 @@ impl Committer {
         logged_bytes: u64,
     ) -> Self {
         let Parts { clock, log, group, publisher, checkpointer, background } = parts;
-        let room_bytes = segment.as_ref().map_or(0, |segment| segment.room_bytes());
         let logged_bytes = usize::try_from(logged_bytes).unwrap_or(usize::MAX);
         let number = segment.as_ref().map(|segment| segment.number);
         let head = Head { ts, segment: number, is_closed: false };
-        let record = Vec::new();
-        let writer = Writer { segment, room_bytes, record, is_pressed: true, has_log_failed: false, is_closed: false };
+        let writer = Writer::new(segment);
         Self {
             options,
             clock,
@@ -430,36 +415,5 @@ impl Committer {
         drop(head);
         self.note_pressure(memory_bytes - memory_bytes_before, active_bytes, memory_bytes);
         waiting_bytes
-    }
-}
-
-impl Writer {
-    /// Promises room in the log to the record at hand, so that nothing is applied that could not be written.
-    fn reserve(&mut self, log: &Log, background: &Background) -> Result<Arc<Segment>, StorageError> {
-        // The record might become a frame of its own.
-        let needed_bytes = (FRAME_HEADER_BYTES + self.record.len()) as u64 + FRAME_ALIGNMENT;
-        if let Some(segment) = self.segment.as_ref().filter(|_| self.room_bytes >= needed_bytes) {
-            let half_bytes = segment.size_bytes() / 2;
-            let was_half_empty = self.room_bytes >= half_bytes;
-            self.room_bytes -= needed_bytes;
-            if was_half_empty && self.room_bytes < half_bytes {
-                background.want_spare();
-            }
-            return Ok(Arc::clone(segment));
-        }
-        let segment = log.next_segment(needed_bytes).map_err(|error| match error.is_disk_full() {
-            true => StorageError::DiskFull { reason: error.to_string().into() },
-            false => error,
-        })?;
-        self.room_bytes = segment.room_bytes() - needed_bytes;
-        Ok(Arc::clone(self.segment.insert(segment)))
-    }
-
-    /// Gives back the memory that one large commit needed.
-    fn shrink_record(&mut self) {
-        const LARGEST_KEPT_BYTES: usize = 1 << 20;
-        if self.record.capacity() > LARGEST_KEPT_BYTES {
-            self.record = Vec::new();
-        }
     }
 }

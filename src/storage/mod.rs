@@ -26,6 +26,7 @@
 //! - `throttle.rs`: by how much writers are slowed down.
 //! - `checkpointer.rs`: overlay into base, off the writers' path.
 //! - `background.rs`: the threads.
+//! - `writer.rs`: what the holder of the write lock has of the log.
 //! - `committer.rs`: who may write, and how a commit enters the newest state.
 //! - `store.rs`: all of it wired, which is what the floors above see.
 
@@ -48,6 +49,7 @@ mod group_commit;
 mod throttle;
 mod checkpointer;
 mod background;
+mod writer;
 mod committer;
 mod store;
 
