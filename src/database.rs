@@ -223,7 +223,7 @@ impl Db {
     }
 
     /// What the database says of itself: tables, fields with what their types are made of, indexes, layouts. Also of tables
-    /// that the program has not declared, where it was opened [as it is stored](Builder::as_stored).
+    /// that the program has not declared, where it was opened [as it is stored](crate::Builder::as_stored).
     ///
     /// # Errors
     ///
@@ -233,7 +233,7 @@ impl Db {
     }
 
     /// Waits until every index is ready that is built
-    /// [while the database is open](Builder::build_indexes_while_running). What failed is tried again first. A database
+    /// [while the database is open](crate::Builder::build_indexes_while_running). What failed is tried again first. A database
     /// that is [driven by hand](crate::Builder::driven_by_hand) builds them now, on this thread.
     ///
     /// # Errors
