@@ -79,7 +79,9 @@ pub(super) struct Showing {
 
 /// What a commit stores of a sequence.
 pub(super) struct IdRecord {
-    pub(super) puts: Vec<(Key, Arc<[u8]>)>,
+    pub(super) next: (Key, Arc<[u8]>),
+    /// Where the reserved range ends, if that has moved.
+    pub(super) reserved: Option<(Key, Arc<[u8]>)>,
     /// Whether the ids that it gives out are in no durable range, so that nobody may see it before it is durable.
     pub(super) must_be_durable: bool,
 }
@@ -120,11 +122,10 @@ impl IdSequence {
         let mut ids = self.ids.lock();
         let ids = ids.as_mut()?;
         let must_be_durable = ids.record(showing);
-        let mut puts = vec![(self.key.clone(), number(ids.recorded.next))];
-        if let Some(reserved) = ids.recorded.reserved.filter(|_| ids.recorded.reserved != ids.stored.reserved) {
-            puts.push((self.reserved_key.clone(), number(reserved)));
-        }
-        Some(IdRecord { puts, must_be_durable })
+        let next = (self.key.clone(), number(ids.recorded.next));
+        let moved = ids.recorded.reserved.filter(|_| ids.recorded.reserved != ids.stored.reserved);
+        let reserved = moved.map(|reserved| (self.reserved_key.clone(), number(reserved)));
+        Some(IdRecord { next, reserved, must_be_durable })
     }
 
     /// Notes that what [`record`](Self::record) answered last is committed.

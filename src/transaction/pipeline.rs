@@ -141,7 +141,7 @@ impl Pipeline {
         if written.must_be_durable {
             lock.show_when_durable();
         }
-        let noted = |ts| written.id_tables.iter().for_each(|table| self.tables.at(*table).ids.committed(ts));
+        let noted = |ts| written.first_ids.iter().for_each(|(table, _)| self.tables.at(*table).ids.committed(ts));
         let applied =
             lock.commit_noted(written.changes, durability, noted).map_err(|error| from_engine(error.into()))?;
         tracing::trace!(target: "tropism", ts = applied.ts, "committed");

@@ -46,8 +46,8 @@ pub struct WriteTx {
 pub(super) struct WrittenChanges {
     /// In key order, at most one per key.
     pub(super) changes: Vec<(Key, Change)>,
-    /// The positions of the tables whose ids are stored with them.
-    pub(super) id_tables: Vec<usize>,
+    /// The tables whose ids are stored with them, by position, each with the first id.
+    pub(super) first_ids: Vec<(usize, u64)>,
     /// Whether nobody may see them before they are durable.
     pub(super) must_be_durable: bool,
 }
@@ -142,16 +142,20 @@ impl WriteTx {
         if let Some(size_bytes) = self.refused_bytes {
             return Err(self.too_large(size_bytes));
         }
-        let (mut id_tables, mut must_be_durable) = (Vec::new(), false);
-        if !self.read.buffer.changes().is_empty() {
-            for (position, _) in &self.first_ids {
-                let Some(record) = self.read.tables.at(*position).ids.record(showing) else { continue };
-                must_be_durable |= record.must_be_durable;
-                record.puts.into_iter().for_each(|(key, value)| self.read.buffer.put(key, value));
-                id_tables.push(*position);
+        let mut must_be_durable = false;
+        if self.read.buffer.changes().is_empty() {
+            self.first_ids.clear();
+        }
+        for (position, _) in &self.first_ids {
+            let Some(record) = self.read.tables.at(*position).ids.record(showing) else { continue };
+            must_be_durable |= record.must_be_durable;
+            self.read.buffer.put(record.next.0, record.next.1);
+            if let Some((key, end)) = record.reserved {
+                self.read.buffer.put(key, end);
             }
         }
-        Ok(WrittenChanges { changes: self.read.buffer.into_changes().into_vec(), id_tables, must_be_durable })
+        let changes = self.read.buffer.into_changes().into_vec();
+        Ok(WrittenChanges { changes, first_ids: self.first_ids, must_be_durable })
     }
 
     fn update<T: Table>(&mut self, old: &Doc<T>, new: T) -> Result<(), Error> {
