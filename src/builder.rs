@@ -11,7 +11,7 @@ use crate::{
     reactive::{ReactorCore, Registry},
     scheduler::{Cron, CronDefinition, Job, Scheduler, SchedulerCore, ThreadScheduler},
     schema::{Table, Tables},
-    storage::{BackgroundWork, Store, StoreOptions, holds_database},
+    storage::{BackgroundWork, Store, holds_database},
     time::{Clock, GuardedClock, SystemClock},
     transaction::{BuildProgress, Companion, IndexBuilding, OnProgress, Pipeline, bring_up_to_date, open_as_stored},
 };
@@ -178,7 +178,7 @@ impl Builder {
             }
             (self.registration, self.scheduler) = (Registration::default(), None);
         }
-        let options = self.store_options();
+        let options = self.config.store_options(self.background);
         let scheduler = self.scheduler.or_else(|| {
             let is_wanted = self.background == BackgroundWork::Threads && !self.registration.entries.is_empty();
             is_wanted.then(|| Arc::new(ThreadScheduler::new()) as Arc<dyn Scheduler>)
@@ -237,18 +237,6 @@ impl Builder {
             })?;
         }
         Db::begin(engine, functions, Arc::new(work), index_builder, scheduler)
-    }
-
-    fn store_options(&self) -> StoreOptions {
-        StoreOptions {
-            durability: self.config.durability,
-            flush_interval: self.config.flush_interval,
-            overlay_limit_bytes: self.config.overlay_limit_bytes,
-            checkpoint_bytes: self.config.checkpoint_bytes,
-            segment_bytes: self.config.log_segment_bytes,
-            base_cache_bytes: self.config.base_cache_bytes,
-            background: self.background,
-        }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{fmt::Debug, ops::RangeInclusive, time::Duration};
 
-use crate::{error::OpenError, storage::Durability};
+use crate::{
+    error::OpenError,
+    storage::{BackgroundWork, Durability, StoreOptions},
+};
 
 /// The options of a database: what it waits for, how much memory it takes, how its files are cut.
 ///
@@ -64,6 +67,19 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What of them the store needs.
+    pub(crate) fn store_options(&self, background: BackgroundWork) -> StoreOptions {
+        StoreOptions {
+            durability: self.durability,
+            flush_interval: self.flush_interval,
+            overlay_limit_bytes: self.overlay_limit_bytes,
+            checkpoint_bytes: self.checkpoint_bytes,
+            segment_bytes: self.log_segment_bytes,
+            base_cache_bytes: self.base_cache_bytes,
+            background,
+        }
+    }
+
     /// Refuses what lies outside the bounds.
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         const MINUTES: u64 = 60;

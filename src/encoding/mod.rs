@@ -9,7 +9,7 @@
 //! - `description`: what a type is made of.
 //! - `typed`: types that are known structurally.
 //! - `described_key`: key parts of stored values, by the description of their type.
-//! - `row`: rows, field by field.
+//! - `layouts`: how rows of earlier layouts are read; `row_writer` and `row`: rows, field by field.
 
 pub(crate) mod byte_range;
 mod key;
@@ -18,6 +18,8 @@ mod stored;
 mod description;
 mod typed;
 mod described_key;
+mod layouts;
+mod row_writer;
 mod row;
 
 pub(crate) use byte_range::ByteRange;
@@ -28,7 +30,10 @@ pub use key::KeyWriter;
 pub(crate) use key::{FIRST_KEYSPACE, INDEX_KEYSPACE, KEYSPACE_BYTES, Key, KeyspaceKind, kind_of, prefix_end};
 pub use key_part::KeyPart;
 pub(crate) use key_part::timestamp_of_part;
-pub(crate) use row::{ConvertField, FieldSource, LayoutPlan, created_at_of, layout_of};
-pub use row::{Layouts, RowReader, RowWriter};
+pub use layouts::Layouts;
+pub(crate) use layouts::{ConvertField, FieldSource, LayoutPlan};
+pub use row::RowReader;
+pub(crate) use row::{created_at_of, layout_of};
+pub use row_writer::RowWriter;
 pub use stored::{DecodeError, StoredReader, StoredWriter};
 pub use typed::{Typed, decode_value, encode_value};

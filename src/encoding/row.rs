@@ -1,123 +1,18 @@
-//! Rows: a layout number, the creation time, and then each field with its length.
+//! [`RowReader`]: rows of any layout, field by field.
 //!
 //! Lengths make fields skippable, so rows of earlier layouts can be read without knowing their types. `docs/format.md`
 //! describes the bytes.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::borrow::Cow;
 
 use super::{
-    stored::StoredWriter,
+    layouts::{FieldSource, LayoutPlan, Layouts},
+    row_writer::SHORT,
     typed::{Typed, decode_value},
 };
 use crate::{error::RowError, time::Timestamp};
 
-/// Lengths below this take one byte.
-const SHORT: usize = 0x80;
-/// What the longest length takes.
-const MAX_LENGTH_BYTES: usize = (usize::BITS as usize).div_ceil(7);
 const CREATED_AT_BYTES: usize = 8;
-
-/// Builds the bytes of a row, field by field in the declared order.
-#[derive(Debug)]
-pub struct RowWriter {
-    stored: StoredWriter,
-}
-
-impl RowWriter {
-    pub(crate) fn new(layout: u32, created_at: Timestamp) -> Self {
-        const USUAL_ROW_BYTES: usize = 512;
-        let mut stored = StoredWriter::with_capacity(USUAL_ROW_BYTES);
-        let (layout, layout_bytes) = encode_length(layout as usize);
-        stored.push(&layout[..layout_bytes]);
-        stored.push(&created_at.as_millis().to_le_bytes());
-        Self { stored }
-    }
-
-    /// Appends a field.
-    ///
-    /// # Errors
-    ///
-    /// A value that has no stored form.
-    #[inline]
-    pub fn field<V: Typed>(&mut self, name: &'static str, value: &V) -> Result<(), RowError> {
-        let start = self.stored.bytes_mut().len();
-        // Most fields are short: one byte is left free for the length, and only longer fields are moved.
-        self.stored.push(&[0]);
-        value.encode(&mut self.stored);
-        self.end_field(name, start)
-    }
-
-    /// Fills in the length of the field that began there.
-    fn end_field(&mut self, name: &'static str, start: usize) -> Result<(), RowError> {
-        if let Some(reason) = self.stored.failure() {
-            return Err(RowError::Encode { field: name.to_owned(), reason: reason.to_owned() });
-        }
-        let bytes = self.stored.bytes_mut();
-        let size_bytes = bytes.len() - start - 1;
-        match size_bytes < SHORT {
-            true => bytes[start] = size_bytes as u8,
-            false => widen_length(bytes, start, size_bytes),
-        }
-        Ok(())
-    }
-
-    /// Appends a field that is stored already.
-    pub(crate) fn raw_field(&mut self, stored: &[u8]) {
-        let (length, length_bytes) = encode_length(stored.len());
-        self.stored.push(&length[..length_bytes]);
-        self.stored.push(stored);
-    }
-
-    pub(crate) fn finish(mut self) -> Arc<[u8]> {
-        self.stored.bytes_mut().as_slice().into()
-    }
-}
-
-/// Puts a length of several bytes where one was left free for it.
-fn widen_length(bytes: &mut Vec<u8>, start: usize, size_bytes: usize) {
-    let (length, length_bytes) = encode_length(size_bytes);
-    let end = bytes.len();
-    bytes.resize(end + length_bytes - 1, 0);
-    bytes.copy_within(start + 1..end, start + length_bytes);
-    bytes[start..start + length_bytes].copy_from_slice(&length[..length_bytes]);
-}
-
-/// How rows of every layout that was ever used map to the fields that are declared today.
-#[derive(Debug)]
-pub struct Layouts {
-    /// The layout that rows are written in.
-    pub(crate) current: u32,
-    /// By layout number.
-    pub(crate) plans: Vec<LayoutPlan>,
-}
-
-/// How rows of one layout are read.
-#[derive(Debug)]
-pub(crate) enum LayoutPlan {
-    /// Field by field as they stand.
-    Current,
-    /// Where each declared field comes from.
-    Mapped(Vec<FieldSource>),
-    /// No row of this layout is left.
-    Retired,
-}
-
-/// Where a declared field comes from, in a row of an earlier layout.
-#[derive(Debug, Clone)]
-pub(crate) enum FieldSource {
-    /// From the stored field at this position.
-    Stored(usize),
-    /// From the stored field at this position, through a conversion.
-    Converted(usize, Arc<dyn ConvertField>),
-    /// From the default that was in force when the field was added.
-    Default(Arc<[u8]>),
-}
-
-/// Turns stored values of a field's earlier type into stored values of its declared type.
-pub(crate) trait ConvertField: fmt::Debug + Send + Sync {
-    /// The value in the declared type, or why there is none.
-    fn convert(&self, stored: &[u8]) -> Result<Vec<u8>, String>;
-}
 
 /// Reads a row, field by field in the declared order.
 #[derive(Debug)]
@@ -156,15 +51,11 @@ impl<'a> RowReader<'a> {
     ///
     /// Bytes that are no such value.
     pub fn field<V: Typed>(&mut self, name: &'static str) -> Result<V, RowError> {
-        let value = match self.sources {
-            None => self.stored.next().map(decode_value),
-            Some(sources) => self.mapped_field(sources, name)?,
+        let decoded = match self.sources {
+            None => decode_value(self.stored.next().ok_or_else(|| damaged(name, "the row is cut off"))?),
+            Some(_) => decode_value(&self.raw_field(name)?),
         };
-        match value {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(reason)) => Err(damaged(name, &reason)),
-            None => Err(damaged(name, "the row is cut off")),
-        }
+        decoded.map_err(|reason| damaged(name, &reason))
     }
 
     /// The next declared field as it is stored.
@@ -189,25 +80,6 @@ impl<'a> RowReader<'a> {
                 convert.convert(stored).map(Cow::Owned).map_err(|reason| damaged(name, &reason))
             }
         }
-    }
-
-    /// The next declared field of a row in an earlier layout; `None` if the row ends before it.
-    fn mapped_field<V: Typed>(
-        &mut self,
-        sources: &'a [FieldSource],
-        name: &'static str,
-    ) -> Result<Option<Result<V, String>>, RowError> {
-        let Some((source, rest)) = sources.split_first() else {
-            return Err(damaged(name, "the row's layout has no such field"));
-        };
-        self.sources = Some(rest);
-        Ok(match source {
-            FieldSource::Stored(position) => self.stored.at(*position).map(decode_value),
-            FieldSource::Default(bytes) => Some(decode_value(bytes)),
-            FieldSource::Converted(position, convert) => {
-                self.stored.at(*position).map(|bytes| convert.convert(bytes).and_then(|bytes| decode_value(&bytes)))
-            }
-        })
     }
 }
 
@@ -259,19 +131,6 @@ fn damaged(field: &str, reason: &str) -> RowError {
     RowError::Decode { row: String::new(), field: field.to_owned(), reason: reason.to_owned() }
 }
 
-/// Seven bits a byte, the lowest first; the high bit says that more follow. Answers also how many bytes are used.
-fn encode_length(mut length: usize) -> ([u8; MAX_LENGTH_BYTES], usize) {
-    let mut bytes = [0; MAX_LENGTH_BYTES];
-    let mut used = 0;
-    while length >= SHORT {
-        bytes[used] = (length % SHORT + SHORT) as u8;
-        length /= SHORT;
-        used += 1;
-    }
-    bytes[used] = length as u8;
-    (bytes, used + 1)
-}
-
 #[inline]
 fn take_length(bytes: &mut &[u8]) -> Option<usize> {
     let mut length = 0;
@@ -296,10 +155,12 @@ fn take_field<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::encoding::encode_value;
+    use crate::encoding::{ConvertField, RowWriter, encode_value};
 
     fn layouts(plans: Vec<LayoutPlan>) -> Layouts {
         Layouts { current: plans.len() as u32 - 1, plans }

@@ -60,23 +60,7 @@ macro_rules! __schema_enum {
                 }
             }
 
-            impl $crate::__private::serde::Serialize for $enum {
-                fn serialize<S>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error>
-                where
-                    S: $crate::__private::serde::Serializer,
-                {
-                    serializer.serialize_str(self.as_str())
-                }
-            }
-
-            impl<'de> $crate::__private::serde::Deserialize<'de> for $enum {
-                fn deserialize<D>(deserializer: D) -> ::core::result::Result<Self, D::Error>
-                where
-                    D: $crate::__private::serde::Deserializer<'de>,
-                {
-                    $crate::__private::deserialize_variant(deserializer)
-                }
-            }
+            $crate::__schema_enum_serde! { $enum deserialize_variant }
 
             impl $crate::__private::Typed for $enum {
                 fn describe(_: &mut $crate::__private::Describer) -> $crate::__private::Type {
@@ -218,23 +202,7 @@ macro_rules! __schema_open_enum {
                 }
             }
 
-            impl $crate::__private::serde::Serialize for $enum {
-                fn serialize<S>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error>
-                where
-                    S: $crate::__private::serde::Serializer,
-                {
-                    serializer.serialize_str(self.as_str())
-                }
-            }
-
-            impl<'de> $crate::__private::serde::Deserialize<'de> for $enum {
-                fn deserialize<D>(deserializer: D) -> ::core::result::Result<Self, D::Error>
-                where
-                    D: $crate::__private::serde::Deserializer<'de>,
-                {
-                    $crate::__private::deserialize_text(deserializer)
-                }
-            }
+            $crate::__schema_enum_serde! { $enum deserialize_text }
 
             impl $crate::__private::Typed for $enum {
                 fn describe(_: &mut $crate::__private::Describer) -> $crate::__private::Type {
@@ -280,5 +248,30 @@ macro_rules! __schema_open_enum {
                 );)+
             };
         };
+    };
+}
+
+/// serde's traits of an enum: it is its text, and this function reads it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __schema_enum_serde {
+    ($enum:tt $read:ident) => {
+        impl $crate::__private::serde::Serialize for $enum {
+            fn serialize<S>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error>
+            where
+                S: $crate::__private::serde::Serializer,
+            {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> $crate::__private::serde::Deserialize<'de> for $enum {
+            fn deserialize<D>(deserializer: D) -> ::core::result::Result<Self, D::Error>
+            where
+                D: $crate::__private::serde::Deserializer<'de>,
+            {
+                $crate::__private::$read(deserializer)
+            }
+        }
     };
 }

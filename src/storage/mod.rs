@@ -19,7 +19,7 @@
 //! - `changes.rs`: what a transaction has changed and not committed yet.
 //! - `overlay.rs`: committed changes not yet in the base.
 //! - `base/`: redb, over a file whose every block is checked.
-//! - `layers.rs`, `scan.rs`, `snapshot.rs`: overlay and base as one ordered view at a commit.
+//! - `layers.rs`, `deletion_run.rs`, `scan.rs`, `snapshot.rs`: overlay and base as one ordered view at a commit.
 //! - `log.rs`: segments, frames, replay.
 //! - `publisher.rs`: what is visible, and who is told.
 //! - `group_commit.rs`: one sync for many commits.
@@ -41,6 +41,7 @@ mod changes;
 mod overlay;
 mod base;
 mod layers;
+mod deletion_run;
 mod scan;
 mod snapshot;
 mod log;

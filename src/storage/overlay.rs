@@ -9,9 +9,10 @@
 //! One writer at a time applies commits. The lock is held for a bounded number of entries at a time, by the writer and
 //! by readers; a commit that is half applied does not show, since its number is not visible yet.
 
+mod cursor;
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    ops::Bound,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -20,10 +21,8 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{
-    order::Order,
-    record::{Change, Commit},
-};
+pub(super) use self::cursor::OverlayCursor;
+use super::record::{Change, Commit};
 use crate::encoding::Key;
 
 /// What an entry costs beside its bytes: the slot in its node, with the node's slack, and the value's header.
@@ -32,9 +31,6 @@ const ENTRY_OVERHEAD_BYTES: usize = 112;
 const VERSION_OVERHEAD_BYTES: usize = 48;
 /// Entries that are applied or looked at while the lock is held.
 const ENTRIES_PER_LOCK: usize = 256;
-/// Entries that a cursor takes at first; it doubles the number with each batch, up to the other one.
-const FIRST_BATCH: usize = 8;
-const LARGEST_BATCH: usize = 64;
 /// An overlay of this size takes about a millisecond to free.
 const SLOW_TO_FREE_BYTES: usize = 512 << 10;
 
@@ -222,127 +218,10 @@ fn apply_change(entries: &mut BTreeMap<Key, Versions>, key: &Key, change: &Chang
     }
 }
 
-/// The entries of a range of one keyspace as a snapshot sees them, from either end. Takes some at a time, and holds no
-/// lock in between.
-pub(super) struct OverlayCursor {
-    keyspace: Arc<Keyspace>,
-    ts: u64,
-    order: Order,
-    /// What is left of the range outside of the batch.
-    start: Bound<Key>,
-    end: Key,
-    /// The nearest last.
-    batch: Vec<(Key, Value)>,
-    batch_size: usize,
-    is_exhausted: bool,
-}
-
-impl OverlayCursor {
-    /// The entries from `start` on and before `end`; `None` if the overlay has nothing in that keyspace.
-    pub(super) fn new(overlay: &Overlay, ts: u64, start: &Key, end: &Key, order: Order) -> Option<Self> {
-        let mut cursor = Self {
-            keyspace: overlay.keyspace(start.keyspace())?,
-            ts,
-            order,
-            start: Bound::Included(start.clone()),
-            end: end.clone(),
-            batch: Vec::new(),
-            batch_size: FIRST_BATCH,
-            is_exhausted: false,
-        };
-        cursor.refill();
-        Some(cursor)
-    }
-
-    /// The nearest entry.
-    pub(super) fn peek(&self) -> Option<(&Key, &Value)> {
-        self.batch.last().map(|(key, value)| (key, value))
-    }
-
-    /// Takes the nearest entry and goes on to the next.
-    pub(super) fn next(&mut self) -> Option<(Key, Value)> {
-        let next = self.batch.pop();
-        if self.batch.is_empty() {
-            self.refill();
-        }
-        next
-    }
-
-    /// Passes over everything between two keys: goes on at `end`, or before `start` if descending.
-    pub(super) fn skip(&mut self, start: &Key, end: &Key) {
-        match self.order {
-            Order::Ascending => {
-                self.batch.retain(|(key, _)| key >= end);
-                if self.batch.is_empty() && !self.is_exhausted {
-                    self.start = Bound::Included(end.clone());
-                }
-            }
-            Order::Descending => {
-                self.batch.retain(|(key, _)| key < start);
-                if self.batch.is_empty() && !self.is_exhausted {
-                    self.end = self.end.clone().min(start.clone());
-                }
-            }
-        }
-        if self.batch.is_empty() {
-            self.refill();
-        }
-    }
-
-    fn refill(&mut self) {
-        while self.batch.is_empty() && !self.is_exhausted {
-            self.take_batch();
-        }
-        self.batch_size = (self.batch_size * 2).min(LARGEST_BATCH);
-    }
-
-    /// Looks at a bounded number of entries under the lock and keeps those that the snapshot sees.
-    fn take_batch(&mut self) {
-        let is_crossed = match &self.start {
-            Bound::Included(start) | Bound::Excluded(start) => *start >= self.end,
-            Bound::Unbounded => false,
-        };
-        // A range of a BTreeMap with its ends crossed panics.
-        if is_crossed {
-            self.is_exhausted = true;
-            return;
-        }
-        let entries = self.keyspace.entries.read();
-        let mut range = entries.range::<Key, _>((self.start.as_ref(), Bound::Excluded(&self.end)));
-        let mut last = None;
-        let mut looked_at = 0;
-        while looked_at < ENTRIES_PER_LOCK && self.batch.len() < self.batch_size {
-            let next = match self.order {
-                Order::Ascending => range.next(),
-                Order::Descending => range.next_back(),
-            };
-            let Some((key, versions)) = next else {
-                self.is_exhausted = true;
-                break;
-            };
-            looked_at += 1;
-            #[cfg(test)]
-            super::steps::count();
-            last = Some(key);
-            if let Some(value) = versions.at(self.ts) {
-                self.batch.push((key.clone(), value.clone()));
-            }
-        }
-        if let Some(last) = last.filter(|_| !self.is_exhausted) {
-            match self.order {
-                Order::Ascending => self.start = Bound::Excluded(last.clone()),
-                Order::Descending => self.end = last.clone(),
-            }
-        }
-        drop(entries);
-        self.batch.reverse();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
+    use crate::{storage::order::Order, time::Timestamp};
 
     fn key(number: u32) -> Key {
         Key::from_slice(&[&[0, 0, 0, 16], number.to_be_bytes().as_slice()].concat())

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::{
     base::{BaseEntry, BaseRange},
     changes::{Changes, ChangesRange},
+    deletion_run::DeletionRun,
     empty_ranges::after,
     layers::Layers,
     order::Order,
@@ -18,9 +19,6 @@ use crate::{
     encoding::{KEYSPACE_BYTES, Key},
     error::StorageError,
 };
-
-/// A run of at least so many deletions is noted, and any that goes on behind one that was.
-const NOTED_RUN: usize = 4;
 
 /// A walk over the entries of a range. [`advance`](Self::advance) goes to the next entry, [`key`](Self::key) and
 /// [`value`](Self::value) are those of the entry at hand.
@@ -37,7 +35,7 @@ pub(crate) struct Scan<'a> {
     overlays: [Option<OverlayCursor>; 2],
     base: Option<BaseLayer>,
     current: Current<'a>,
-    run: Option<Run>,
+    run: Option<DeletionRun>,
 }
 
 enum Current<'a> {
@@ -65,18 +63,6 @@ enum Source {
     Own,
     Overlay(usize),
     Base,
-}
-
-/// Deletions that followed each other with nothing alive in between.
-struct Run {
-    low: Key,
-    high: Key,
-    /// Whether `high` is a deleted key; otherwise it is the first key after the run.
-    is_high_deleted: bool,
-    deletions: usize,
-    has_jumped: bool,
-    /// Whether one of them is the transaction's own.
-    has_own: bool,
 }
 
 impl<'a> OwnLayer<'a> {
@@ -109,32 +95,6 @@ impl BaseLayer {
     fn step(&mut self, order: Order) -> Result<(), StorageError> {
         self.next = self.range.next(order)?;
         Ok(())
-    }
-}
-
-impl Run {
-    fn new(key: &Key) -> Self {
-        let (low, high) = (key.clone(), key.clone());
-        Self { low, high, is_high_deleted: true, deletions: 0, has_jumped: false, has_own: false }
-    }
-
-    fn add(&mut self, key: Key, order: Order) {
-        self.deletions += 1;
-        match order {
-            Order::Ascending => (self.high, self.is_high_deleted) = (key, true),
-            Order::Descending => self.low = key,
-        }
-    }
-
-    /// Goes on behind a range that is known to be empty. Where the scan came from, the run does not grow: keys of the
-    /// transaction's own may be alive there.
-    fn jump(&mut self, start: Key, end: Key, order: Order) {
-        self.has_jumped = true;
-        match order {
-            Order::Ascending if end > self.high => (self.high, self.is_high_deleted) = (end, false),
-            Order::Descending if start < self.low => self.low = start,
-            Order::Ascending | Order::Descending => {}
-        }
     }
 }
 
@@ -186,12 +146,11 @@ impl<'a> Scan<'a> {
             Order::Descending => self.layers.empty.up_to(&end, self.ts),
         };
         let Some((low, high)) = known else { return (start, end) };
-        let (run_low, run_high, left) = match self.order {
-            Order::Ascending => (start, high.clone(), (high.min(end.clone()), end)),
-            Order::Descending => (low.clone(), end, (start.clone(), low.max(start))),
+        let (run, left) = match self.order {
+            Order::Ascending => (DeletionRun::known(start, high.clone()), (high.min(end.clone()), end)),
+            Order::Descending => (DeletionRun::known(low.clone(), end), (start.clone(), low.max(start))),
         };
-        let (low, high, is_high_deleted) = (run_low, run_high, false);
-        self.run = Some(Run { low, high, is_high_deleted, deletions: 0, has_jumped: true, has_own: false });
+        self.run = Some(run);
         left
     }
 
@@ -318,18 +277,15 @@ impl<'a> Scan<'a> {
     fn pass_deletion(&mut self, key: Key, is_own: bool) -> Result<(), StorageError> {
         let run = self.run.get_or_insert_with(|| match (&self.current, self.order) {
             // Nothing stood before it in the range either.
-            (Current::Nothing, Order::Ascending) => Run { low: self.start.clone(), ..Run::new(&key) },
-            (Current::Nothing, Order::Descending) => {
-                Run { high: self.end.clone(), is_high_deleted: false, ..Run::new(&key) }
-            }
-            (Current::Own(..) | Current::Overlay(..) | Current::Base(_), _) => Run::new(&key),
+            (Current::Nothing, Order::Ascending) => DeletionRun::from_start(self.start.clone(), &key),
+            (Current::Nothing, Order::Descending) => DeletionRun::before_end(self.end.clone(), &key),
+            (Current::Own(..) | Current::Overlay(..) | Current::Base(_), _) => DeletionRun::at(&key),
         });
-        run.has_own |= is_own;
         let own = if is_own { self.changes.empty_around(&key) } else { None };
         // Of the committed state: the transaction's own changes in that range still count.
         let is_own_known = own.is_some();
         let known = own.or_else(|| self.layers.empty.around(&key, self.ts));
-        run.add(key, self.order);
+        run.add(key, self.order, is_own);
         let Some((start, end)) = known else { return Ok(()) };
         run.jump(start.clone(), end.clone(), self.order);
         let (from, to) = match self.order {
@@ -346,11 +302,9 @@ impl<'a> Scan<'a> {
     /// Notes the run of deletions that has ended, at one of the transaction's own keys or elsewhere.
     fn end_run(&mut self, own_key: Option<&Key>) {
         let Some(run) = self.run.take() else { return };
-        if run.deletions < NOTED_RUN && !(run.has_jumped && run.deletions > 0) {
-            return;
-        }
-        let (mut low, mut high) = (run.low, if run.is_high_deleted { after(&run.high) } else { run.high });
-        if !run.has_own {
+        let has_own = run.has_own();
+        let Some((mut low, mut high)) = run.range() else { return };
+        if !has_own {
             return self.layers.empty.add(low, high, self.ts);
         }
         // A jump over what is empty in the committed state may have gone past keys of the transaction's own.

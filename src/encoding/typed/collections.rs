@@ -132,16 +132,27 @@ where
     }
 }
 
+fn describe_map<K: Typed, V: Typed>(describer: &mut Describer) -> Type {
+    Type::Map(Box::new(K::describe(describer)), Box::new(V::describe(describer)))
+}
+
+fn encode_map<'a, K: Typed, V: Typed>(
+    entries: impl ExactSizeIterator<Item = (&'a K, &'a V)>,
+    stored: &mut StoredWriter,
+) {
+    stored.sorted(entries, |stored, (key, value)| {
+        key.encode(stored);
+        value.encode(stored);
+    });
+}
+
 impl<K: Typed + Ord, V: Typed> Typed for BTreeMap<K, V> {
     fn describe(describer: &mut Describer) -> Type {
-        Type::Map(Box::new(K::describe(describer)), Box::new(V::describe(describer)))
+        describe_map::<K, V>(describer)
     }
 
     fn encode(&self, stored: &mut StoredWriter) {
-        stored.sorted(self.iter(), |stored, (key, value)| {
-            key.encode(stored);
-            value.encode(stored);
-        });
+        encode_map(self.iter(), stored);
     }
 
     fn decode(stored: &mut StoredReader<'_>) -> Result<Self, DecodeError> {
@@ -164,14 +175,11 @@ where
     S: BuildHasher + Default + Send + Sync + 'static,
 {
     fn describe(describer: &mut Describer) -> Type {
-        Type::Map(Box::new(K::describe(describer)), Box::new(V::describe(describer)))
+        describe_map::<K, V>(describer)
     }
 
     fn encode(&self, stored: &mut StoredWriter) {
-        stored.sorted(self.iter(), |stored, (key, value)| {
-            key.encode(stored);
-            value.encode(stored);
-        });
+        encode_map(self.iter(), stored);
     }
 
     fn decode(stored: &mut StoredReader<'_>) -> Result<Self, DecodeError> {

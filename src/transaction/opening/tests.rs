@@ -14,7 +14,7 @@ use crate::{
     disk::{CrashKind, SimulatedDisk, SyncStage},
     encoding::INDEX_KEYSPACE,
     schema::catalog::Catalog,
-    storage::{BackgroundWork, Change, Changes, Commit, CommitObserver, Durability, Store, StoreOptions},
+    storage::{BackgroundWork, Change, Changes, Commit, CommitObserver, Durability, Store},
     time::SystemClock,
     transaction::tables::catalog_key,
 };
@@ -72,15 +72,7 @@ impl CommitObserver for Nobody {
 
 fn store_on(disk: SimulatedDisk) -> Arc<Store> {
     let config = config();
-    let options = StoreOptions {
-        durability: Durability::Durable,
-        flush_interval: config.flush_interval,
-        overlay_limit_bytes: config.overlay_limit_bytes,
-        checkpoint_bytes: config.checkpoint_bytes,
-        segment_bytes: config.log_segment_bytes,
-        base_cache_bytes: config.base_cache_bytes,
-        background: BackgroundWork::ByHand,
-    };
+    let options = config.store_options(BackgroundWork::ByHand);
     Store::open(Arc::new(disk), options, Arc::new(SystemClock), Arc::new(Nobody)).unwrap()
 }
 

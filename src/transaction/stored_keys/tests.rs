@@ -7,7 +7,7 @@ use crate::{
     disk::MemoryDisk,
     encoding::KeyWriter,
     schema::catalog::Catalog,
-    storage::{BackgroundWork, Change, Commit, CommitObserver, Durability, Store, StoreOptions},
+    storage::{BackgroundWork, Change, Commit, CommitObserver, Durability, Store},
     time::SystemClock,
 };
 
@@ -48,15 +48,7 @@ fn damaged(row: &[u8]) -> Db {
     .unwrap();
     db.close().unwrap();
     let config = Config::default();
-    let options = StoreOptions {
-        durability: Durability::Durable,
-        flush_interval: config.flush_interval,
-        overlay_limit_bytes: config.overlay_limit_bytes,
-        checkpoint_bytes: config.checkpoint_bytes,
-        segment_bytes: config.log_segment_bytes,
-        base_cache_bytes: config.base_cache_bytes,
-        background: BackgroundWork::ByHand,
-    };
+    let options = config.store_options(BackgroundWork::ByHand);
     let store = Store::open(Arc::new(disk.clone()), options, Arc::new(SystemClock), Arc::new(Nobody)).unwrap();
     let catalog =
         store.snapshot().unwrap().get(&KeyWriter::new(0).finish(), Catalog::decode).unwrap().unwrap().unwrap();
